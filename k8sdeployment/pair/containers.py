@@ -1,0 +1,118 @@
+"""The containers of the peer pod: one per daemon, none privileged, each with the capabilities it was seen to need."""
+
+from typing import Any
+
+from k8sdeployment.pair import paths
+from k8sdeployment.pair.model import Site, SNOPair, Workload
+
+Container = dict[str, Any]
+
+_SHARED = (("shm", "/dev/shm"), ("run", "/run"))
+
+
+def settle(pair: SNOPair) -> Container:
+    """Before the site joins: its API answers, its gated workloads are down, the permits' directory is there."""
+    return {
+        **_container(pair, "settle", "KILL"),
+        "command": ["python3", "-m", "k8sdeployment.conductor.settle", *map(_target, pair.spec.workloads)],
+        "env": [{"name": "PYTHONPATH", "value": paths.AGENT_LIBRARY}, *_api(pair)],
+        "volumeMounts": _mounts(("permits", paths.PERMITS)) + _read_only(("account", paths.SERVICE_ACCOUNT)),
+    }
+
+
+def corosync(pair: SNOPair) -> Container:
+    """Membership. Kubelet holds Pacemaker back until it answers, and ends it after Pacemaker."""
+    return {
+        **_container(pair, "corosync", "CHOWN", "DAC_OVERRIDE", "FOWNER", "IPC_LOCK", "SYS_NICE"),
+        "command": [f"{paths.PROGRAMS}/corosync"],
+        "restartPolicy": "Always",
+        "startupProbe": {
+            "exec": {"command": ["corosync-cmapctl", "-g", "totem.version"]},
+            "periodSeconds": 1,
+            "timeoutSeconds": 5,
+            "failureThreshold": 60,
+        },
+        "volumeMounts": _mounts(*_SHARED, ("corosync-state", "/var/lib/corosync"))
+        + _read_only(("corosync", paths.COROSYNC)),
+    }
+
+
+def pacemaker(pair: SNOPair, site: Site, fencing: list[str]) -> Container:
+    """Decides, fences and runs the agent.
+
+    No liveness probe: Pacemaker ends by itself when it is beyond help and its peer notices when it hangs, while a
+    probe that comes too late on a busy host would kill a healthy cluster node.
+    """
+    secrets = ((f"fencing-{number}", f"{paths.FENCING}/{name}") for number, name in enumerate(fencing))
+    return {
+        **_container(
+            pair, "pacemaker", "CHOWN", "DAC_OVERRIDE", "FOWNER", "IPC_LOCK", "KILL", "SETGID", "SETUID", "SYS_NICE"
+        ),
+        "command": [f"{paths.PROGRAMS}/pacemaker"],
+        "env": [
+            {"name": "PCMK_logfile", "value": "none"},
+            {"name": "PCMK_logfacility", "value": "none"},
+            {"name": "PCMK_stderr", "value": "1"},
+            *_api(pair),
+        ],
+        "readinessProbe": {
+            "exec": {"command": ["crmadmin", "--quiet", "--status", site.name]},
+            "periodSeconds": 10,
+            "timeoutSeconds": 5,
+        },
+        "volumeMounts": _mounts(
+            *_SHARED,
+            ("tmp", "/tmp"),
+            ("pacemaker-state", "/var/lib/pacemaker"),
+            ("pcsd-state", "/var/lib/pcsd"),
+            ("permits", paths.PERMITS),
+        ) + _read_only(("conf", paths.COROSYNC), ("account", paths.SERVICE_ACCOUNT), *secrets),
+    }
+
+
+def pcsd(pair: SNOPair) -> Container:
+    """For people who use pcs. It sets a password at its start, hence the only root file system that can be written."""
+    return {
+        **_container(pair, "pcsd", "CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", read_only=False),
+        "command": [f"{paths.PROGRAMS}/pcsd"],
+        "readinessProbe": {"tcpSocket": {"port": 2224}, "periodSeconds": 10},
+        "volumeMounts": _mounts(
+            *_SHARED,
+            ("pacemaker-state", "/var/lib/pacemaker"),
+            ("pcsd-state", "/var/lib/pcsd"),
+        ) + _read_only(("conf", paths.COROSYNC), ("pcsd-password", paths.PCSD_PASSWORD)),
+    }
+
+
+def _container(pair: SNOPair, name: str, *capabilities: str, read_only: bool = True) -> Container:
+    return {
+        "name": name,
+        "image": pair.spec.peer.image,
+        "imagePullPolicy": "IfNotPresent",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": read_only,
+            "capabilities": {"drop": ["ALL"], "add": list(capabilities)},
+        },
+    }
+
+
+def _target(workload: Workload) -> str:
+    return f"{workload.namespace}/{workload.kind.lower()}/{workload.name}"
+
+
+def _api(pair: SNOPair) -> list[dict[str, str]]:
+    """The local API, said outright: the service's own address is served by a proxy that may not be up yet."""
+    api = pair.spec.peer.api
+    return [
+        {"name": "KUBERNETES_SERVICE_HOST", "value": api.host},
+        {"name": "KUBERNETES_SERVICE_PORT", "value": str(api.port)},
+    ]
+
+
+def _mounts(*mounts: tuple[str, str]) -> list[dict[str, Any]]:
+    return [{"name": name, "mountPath": path} for name, path in mounts]
+
+
+def _read_only(*mounts: tuple[str, str]) -> list[dict[str, Any]]:
+    return [{**mount, "readOnly": True} for mount in _mounts(*mounts)]

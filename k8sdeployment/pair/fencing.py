@@ -1,0 +1,33 @@
+"""Fence devices: what their agents are told, and how a device is proven before anybody relies on it."""
+
+from k8sdeployment.pair import paths
+from k8sdeployment.pair.model import Device, Site
+
+Parameters = dict[str, str]
+
+# The agents that run ipmitool and would put the password among its arguments.
+_IPMI = {"fence_ipmilan", "fence_ipmilanplus", "fence_idrac", "fence_ilo3", "fence_ilo4", "fence_ilo5", "fence_imm"}
+
+
+def device_id(site: Site, rank: int) -> str:
+    """The name in Pacemaker of the device that fences `site` and is tried as number `rank` (from 1)."""
+    return f"fence-{site.name}-{rank}"
+
+
+def device_parameters(device: Device) -> Parameters:
+    """What the agent is told: the CR's parameters, and where it finds its password. Never the password."""
+    ref = device.secret_ref
+    if ref is None:
+        return dict(device.parameters)
+    file = paths.fencing_secret(ref.name, ref.key)
+    if device.agent in _IPMI:
+        secret = {"ipmitool_path": f"{paths.PROGRAMS}/ipmitool", "password_script": f"echo {file}"}
+    else:
+        secret = {"password_script": f"cat {file}"}
+    return {**device.parameters, **secret}
+
+
+def proof(device: Device) -> str:
+    """The input with which the agent, run by hand, tells the power: it ends with 0 (on) or 2 (off), else failed."""
+    words = {**device_parameters(device), "action": "status"}
+    return "".join(f"{name}={value}\n" for name, value in sorted(words.items()))

@@ -1,0 +1,115 @@
+"""Pacemaker's configuration as pcs commands on a CIB file, to be pushed as one difference.
+
+The commands take away what the pair made before and make it anew. In the file that costs nothing, and the
+difference to the running CIB holds only what really changed, so that the same commands serve the first time and
+every later one.
+"""
+
+from collections.abc import Collection, Iterator
+
+from k8sdeployment.pair import paths, timing
+from k8sdeployment.pair.fencing import Parameters, device_id, device_parameters
+from k8sdeployment.pair.model import Device, Site, SNOPair, Spec, Workload
+from k8sdeployment.pair.values import seconds
+
+Argv = tuple[str, ...]
+
+AGENT = "ocf:aos:k8sdeployment"
+_PREFERENCE = 100
+# Manual failback: the place where a workload runs outweighs the place where it would rather be.
+_STICKINESS = {"Manual": 1000, "Automatic": 1}
+
+
+def fetch(file: str) -> Argv:
+    """Write the running configuration to `file`."""
+    return "pcs", "cluster", "cib", file
+
+
+def push(file: str, original: str) -> Argv:
+    """Bring the difference between two files into the running configuration, all of it or nothing."""
+    return "pcs", "cluster", "cib-push", file, f"diff-against={original}"
+
+
+def configure(pair: SNOPair, file: str, present: Collection[str] = ()) -> list[Argv]:
+    """The commands that make `file` hold this pair. `present`: ids of the resources that are in it already."""
+    spec = pair.spec
+    devices = [(site, rank, device) for site in spec.sites for rank, device in _ranked(site)]
+    ours = [device_id(site, rank) for site, rank, _ in devices] + [resource_id(work) for work in spec.workloads]
+    delays = dict(zip((site.name for site in spec.sites), spec.fence_delays()))
+    return [("pcs", "-f", file, *words) for words in (
+        *(("resource", "delete", name) for name in ours if name in present),
+        *_cluster(spec),
+        *(_device(site, rank, device, delays[site.name]) for site, rank, device in devices),
+        *(("constraint", "location", device_id(site, rank), "avoids", f"{site.name}=INFINITY")
+          for site, rank, _ in devices),
+        *_levels(spec),
+        *(words for work in spec.workloads for words in _workload(work)),
+    )]
+
+
+def resource_id(workload: Workload) -> str:
+    """The workload's name in Pacemaker. Its ids are XML names, which start with a letter."""
+    return workload.name if workload.name[0].isalpha() else f"w-{workload.name}"
+
+
+def _ranked(site: Site) -> Iterator[tuple[int, Device]]:
+    return enumerate(site.fencing.devices, start=1)
+
+
+def _cluster(spec: Spec) -> Iterator[Argv]:
+    fencing = "true" if spec.fencing.mode == "Required" else "false"
+    yield (
+        "property", "set",
+        f"stonith-enabled={fencing}",
+        f"stonith-timeout={timing.FENCE}s",
+        "no-quorum-policy=stop",
+        "start-failure-is-fatal=false",
+    )
+    yield (
+        "resource", "defaults", "update",
+        "migration-threshold=3",
+        f"failure-timeout={timing.FAILURE_MEMORY}s",
+    )
+
+
+def _device(site: Site, rank: int, device: Device, delay: int) -> Argv:
+    own: Parameters = {"pcmk_host_list": site.name, "pcmk_host_check": "static-list", "pcmk_delay_base": seconds(delay)}
+    return (
+        "stonith", "create", device_id(site, rank), device.agent,
+        *(f"{name}={value}" for name, value in sorted({**device_parameters(device), **own}.items())),
+        "op", "monitor", "interval=120s", f"timeout={timing.FENCE}s",
+        # A device is worth trying for as long as it is needed: three failures of a BMC do not retire it.
+        "meta", "migration-threshold=0", "failure-timeout=120s",
+    )
+
+
+def _levels(spec: Spec) -> Iterator[Argv]:
+    """The order in which a site's devices are tried, where there is more than one."""
+    for site in spec.sites:
+        if len(site.fencing.devices) > 1:
+            for rank, _ in _ranked(site):
+                yield "stonith", "level", "add", str(rank), site.name, device_id(site, rank)
+
+
+def _workload(work: Workload) -> Iterator[Argv]:
+    yield (
+        "resource", "create", resource_id(work), AGENT,
+        f"deployment={work.name}",
+        f"namespace={work.namespace}",
+        f"kind={work.kind}",
+        f"replica_min={work.replicas.min}",
+        f"replica_max={work.replicas.max}",
+        f"api_grace={timing.API_GRACE}",
+        f"guard={'required' if work.gate else 'off'}",
+        f"permit_dir={paths.PERMITS}",
+        "op",
+        "start", "interval=0s", f"timeout={timing.START}s",
+        "stop", "interval=0s", f"timeout={timing.stop(work)}s",
+        "monitor", "interval=10s", f"timeout={timing.MONITOR}s",
+        "monitor", "interval=60s", f"timeout={timing.DEEP_MONITOR}s", "OCF_CHECK_LEVEL=10",
+        # Somebody who starts the workload behind Pacemaker's back is found on the passive site too.
+        "monitor", "interval=20s", f"timeout={timing.MONITOR}s", "role=Stopped",
+        "meta", f"resource-stickiness={_STICKINESS[work.failback]}",
+    )
+    if work.preferred_site is not None:
+        yield "constraint", "location", resource_id(work), "prefers", f"{work.preferred_site}={_PREFERENCE}"

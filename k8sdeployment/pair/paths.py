@@ -1,0 +1,15 @@
+"""Where things lie inside the peer pod, and where on the host. Both the manifests and the configuration say so."""
+
+PROGRAMS = "/usr/libexec/aos"
+AGENT_LIBRARY = "/usr/lib/ocf/lib/aos"
+COROSYNC = "/etc/corosync"
+FENCING = "/etc/aos/fencing"
+PCSD_PASSWORD = "/etc/aos/pcsd"
+PERMITS = "/run/aos"
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+HOST_STATE = "/var/lib/aos"
+
+
+def fencing_secret(secret: str, key: str) -> str:
+    """The file that holds the value `key` of a fencing Secret."""
+    return f"{FENCING}/{secret}/{key}"

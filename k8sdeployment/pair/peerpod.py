@@ -1,0 +1,142 @@
+"""The manifests of one site's peer: everything `kubectl apply` needs except the Secrets' contents.
+
+Corosync is a sidecar (an init container that stays): kubelet starts it before Pacemaker and ends it only when
+Pacemaker has ended, so that deleting the pod is an orderly leave. Ended side by side, Pacemaker would lose its
+cluster layer in the middle of a stop, and the other site would have to fence this one. Needs Kubernetes 1.29.
+
+The pod belongs to a StatefulSet, the one controller that starts a new pod only when the old one is certainly gone: a
+Deployment replaces a deleted pod at once, and two Corosyncs on one host are two nodes with one name. `OnDelete`: a
+changed CR does not restart a running peer by itself.
+"""
+
+import hashlib
+from typing import Any
+
+from k8sdeployment.pair import containers, paths, timing
+from k8sdeployment.pair.corosync import corosync_conf
+from k8sdeployment.pair.model import Site, SNOPair
+from k8sdeployment.pair.rbac import ACCOUNT, Manifest, access
+
+NAME = "peer"
+LABELS = {"app.kubernetes.io/name": "aos-sno-pair", "app.kubernetes.io/component": NAME}
+CONFIGURATION = "peer"
+PCSD_SECRET_KEY = "hacluster"
+
+
+def manifests(pair: SNOPair, site: Site) -> list[Manifest]:
+    """Everything that stands on `site`, in the order in which it can be applied."""
+    return [_namespace(pair), *access(pair), _configuration(pair), _peer(pair, site)]
+
+
+def fencing_secrets(pair: SNOPair, site: Site) -> list[str]:
+    """The Secrets that `site` needs to fence the other one, and only those: its own BMC is none of its business."""
+    devices = pair.spec.other(site.name).fencing.devices
+    return sorted({device.secret_ref.name for device in devices if device.secret_ref is not None})
+
+
+def _namespace(pair: SNOPair) -> Manifest:
+    levels = ("enforce", "audit", "warn")
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": pair.metadata.namespace,
+            "labels": {f"pod-security.kubernetes.io/{level}": "privileged" for level in levels},
+        },
+    }
+
+
+def _configuration(pair: SNOPair) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": CONFIGURATION, "namespace": pair.metadata.namespace, "labels": LABELS},
+        "data": {"corosync.conf": corosync_conf(pair)},
+    }
+
+
+def _peer(pair: SNOPair, site: Site) -> Manifest:
+    # So that whoever looks can tell that a peer still runs with an older corosync.conf.
+    digest = hashlib.sha256(corosync_conf(pair).encode()).hexdigest()[:16]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": NAME, "namespace": pair.metadata.namespace, "labels": LABELS},
+        "spec": {
+            "replicas": 1,
+            "serviceName": NAME,
+            "updateStrategy": {"type": "OnDelete"},
+            "selector": {"matchLabels": LABELS},
+            "template": {
+                "metadata": {"labels": LABELS, "annotations": {"snopair.dev/corosync-conf": digest}},
+                "spec": _pod(pair, site),
+            },
+        },
+    }
+
+
+def _pod(pair: SNOPair, site: Site) -> dict[str, Any]:
+    return {
+        "hostNetwork": True,
+        "hostPID": True,
+        "dnsPolicy": "Default",
+        "priorityClassName": "system-node-critical",
+        "serviceAccountName": ACCOUNT,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": timing.shutdown(pair),
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"nodeAffinity": _this_node(site)},
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "initContainers": [containers.settle(pair), containers.corosync(pair)],
+        "containers": [containers.pacemaker(pair, site, fencing_secrets(pair, site)), containers.pcsd(pair)],
+        "volumes": _volumes(pair, site),
+    }
+
+
+def _this_node(site: Site) -> dict[str, Any]:
+    field = {"key": "metadata.name", "operator": "In", "values": [site.node_name]}
+    return {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchFields": [field]}]}}
+
+
+def _volumes(pair: SNOPair, site: Site) -> list[dict[str, Any]]:
+    return [
+        {"name": "corosync", "projected": {"sources": [_conf_source(), _authkey_source(pair)]}},
+        {"name": "conf", "configMap": {"name": CONFIGURATION}},
+        {"name": "pcsd-password", "secret": {
+            "secretName": pair.spec.secret_ref.name,
+            "defaultMode": 0o400,
+            "items": [{"key": PCSD_SECRET_KEY, "path": PCSD_SECRET_KEY}],
+        }},
+        *({"name": f"fencing-{number}", "secret": {"secretName": name, "defaultMode": 0o400}}
+          for number, name in enumerate(fencing_secrets(pair, site))),
+        {"name": "account", "projected": {"sources": _account_sources()}},
+        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}},
+        {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+        {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+        *(_host(name, f"{paths.HOST_STATE}/{name}") for name in ("corosync-state", "pacemaker-state", "pcsd-state")),
+        _host("permits", paths.PERMITS),
+    ]
+
+
+def _conf_source() -> dict[str, Any]:
+    return {"configMap": {"name": CONFIGURATION, "items": [{"key": "corosync.conf", "path": "corosync.conf"}]}}
+
+
+def _authkey_source(pair: SNOPair) -> dict[str, Any]:
+    ref = pair.spec.secret_ref
+    return {"secret": {"name": ref.name, "items": [{"key": ref.key, "path": "authkey", "mode": 0o400}]}}
+
+
+def _account_sources() -> list[dict[str, Any]]:
+    """The service account's token, mounted only where the agent runs."""
+    namespace = {"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}
+    return [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [namespace]}},
+    ]
+
+
+def _host(name: str, path: str) -> dict[str, Any]:
+    return {"name": name, "hostPath": {"path": path, "type": "DirectoryOrCreate"}}

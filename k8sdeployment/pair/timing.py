@@ -1,0 +1,26 @@
+"""How long the pair waits for what, in seconds; each number once, with the reason it has."""
+
+from k8sdeployment.pair.model import SNOPair, Workload
+
+# How long the agent of an unguarded workload believes in what it last saw when the API is away: a single-node
+# cluster's API is away for up to five minutes when its control plane is rolled out.
+API_GRACE = 300
+START = 180
+MONITOR = 20
+DEEP_MONITOR = 30
+# What a stop needs beside waiting for the API and for the pods: the scan of the processes, the writes, a slow machine.
+STOP_MARGIN = 30
+# Any fence: the slowest usual device needs about half of it. Pacemaker adds the wait before the fence by itself.
+FENCE = 60
+# Longer than any operation above, short enough that a site is trusted again the same working day.
+FAILURE_MEMORY = 4 * 3600
+
+
+def stop(workload: Workload) -> int:
+    """Seconds a workload's stop may take before Pacemaker gives it up and fences: the API's grace and the pods' own."""
+    return API_GRACE + -(-workload.termination_grace // 1000) + STOP_MARGIN
+
+
+def shutdown(pair: SNOPair) -> int:
+    """Seconds the peer pod may take to end: its workloads stop one after the other at worst, then the daemons."""
+    return sum(map(stop, pair.spec.workloads)) + 60
