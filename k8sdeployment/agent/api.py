@@ -1,0 +1,153 @@
+"""The few Kubernetes calls the agent makes. Every answer is checked to be what was asked for before it is believed.
+
+LISTs are made without resourceVersion: only those are consistent (resourceVersion=0 may be served from an old cache).
+"""
+
+from __future__ import annotations
+
+import json
+
+from .codes import ApiError, Conflict, Forbidden, NotFound, Unreachable
+from .deadline import Deadline
+from .wire import Answer, Connection, Endpoint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, Protocol, TypeVar
+
+    Given = TypeVar("Given")
+
+    class Transport(Protocol):
+        def call(self, method: str, path: str, deadline: Deadline, body: bytes = b"",
+                 content: str = "") -> Answer: ...
+
+        def stream(self, path: str, deadline: Deadline) -> Iterator[bytes]: ...
+
+_PLURAL = {"Deployment": "deployments", "StatefulSet": "statefulsets"}
+_PAUSE = 0.25
+
+
+class Api:
+    """One workload's view of the API. `open_endpoint` is called again after a 401: tokens are rotated in place."""
+
+    def __init__(self, open_endpoint: Callable[[], Endpoint], namespace: str, kind: str, name: str,
+                 connect: Callable[[Endpoint], Transport] = Connection) -> None:
+        self._open, self._connect = open_endpoint, connect
+        self._transport: Transport | None = None
+        self.namespace, self.kind, self.name = namespace, kind, name
+        self._apps = f"/apis/apps/v1/namespaces/{namespace}"
+        self._core = f"/api/v1/namespaces/{namespace}"
+        self._self = f"{self._apps}/{_PLURAL[kind]}/{name}"
+
+    def workload(self, deadline: Deadline) -> dict[str, Any]:
+        return self._get(self._self, self.kind, deadline)
+
+    def scale(self, replicas: int, deadline: Deadline) -> None:
+        """Ask for replicas through the scale subresource."""
+        body = json.dumps({"spec": {"replicas": replicas}}).encode()
+        answer = self._call("PATCH", self._self + "/scale", deadline, body, "application/merge-patch+json")
+        self._object(answer, "Scale")
+
+    def pods(self, deadline: Deadline) -> list[dict[str, Any]]:
+        """All pods of the namespace: ownership, not a label, decides which are the workload's."""
+        return self._list(self._core + "/pods", "PodList", deadline)
+
+    def replica_sets(self, deadline: Deadline) -> list[dict[str, Any]]:
+        return self._list(self._apps + "/replicasets", "ReplicaSetList", deadline)
+
+    def delete_pod(self, name: str, uid: str, deadline: Deadline) -> None:
+        """Plain delete of exactly this pod, with its default grace. Gone already, or another pod by now, is done."""
+        body = json.dumps({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}).encode()
+        try:
+            self._call("DELETE", f"{self._core}/pods/{name}", deadline, body, "application/json")
+        except (NotFound, Conflict):
+            pass
+
+    def changes(self, version: str, deadline: Deadline) -> Iterator[None]:
+        """Yields at each change of the workload after `version`; ends when the server or the deadline ends it."""
+        seconds = max(1, int(deadline.left()))
+        path = (f"{self._apps}/{_PLURAL[self.kind]}?watch=1&fieldSelector=metadata.name%3D{self.name}"
+                f"&resourceVersion={version}&timeoutSeconds={seconds}")
+        watch = self._connect(self._open())
+        for line in watch.stream(path, deadline):
+            if line.strip():
+                yield None
+
+    def _get(self, path: str, kind: str, deadline: Deadline) -> dict[str, Any]:
+        return self._object(self._call("GET", path, deadline), kind)
+
+    def _list(self, path: str, kind: str, deadline: Deadline) -> list[dict[str, Any]]:
+        items = self._get(path, kind, deadline).get("items")
+        if items is None:
+            return []
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise Unreachable(f"the API's {kind} is malformed")
+        return items
+
+    def _call(self, method: str, path: str, deadline: Deadline, body: bytes = b"", content: str = "") -> Answer:
+        answer = self._connected().call(method, path, deadline, body, content)
+        if answer.status == 401:
+            self._transport = None
+            answer = self._connected().call(method, path, deadline, body, content)
+        if not 200 <= answer.status < 300:
+            raise _error(answer, f"{method} {self.kind.lower()} {self.namespace}/{self.name}")
+        return answer
+
+    def _connected(self) -> Transport:
+        if self._transport is None:
+            self._transport = self._connect(self._open())
+        return self._transport
+
+    @staticmethod
+    def _object(answer: Answer, kind: str) -> dict[str, Any]:
+        try:
+            value = json.loads(answer.body)
+        except (ValueError, RecursionError) as error:
+            raise Unreachable("the API's answer is not JSON") from error
+        if not isinstance(value, dict) or value.get("kind") != kind:
+            raise Unreachable(f"the API's answer is not a {kind}")
+        return value
+
+
+def _error(answer: Answer, doing: str) -> ApiError:
+    message = _message(answer)
+    said = f"the API answered {answer.status}" + (f": {message}" if message else "")
+    if answer.status == 401:
+        return Unreachable(f"{said} (is the token valid?)")
+    if answer.status == 403:
+        return Forbidden(said)
+    if answer.status == 404 and message:
+        return NotFound(said)
+    if answer.status == 409:
+        return Conflict(said)
+    if answer.status in (400, 405, 413, 415, 422):
+        return ApiError(f"{said} to {doing}")
+    wait = answer.headers.get("retry-after", "")
+    return Unreachable(said, float(wait) if wait.isascii() and wait.isdigit() and len(wait) < 8 else 0.0)
+
+
+def _message(answer: Answer) -> str:
+    """The message of a Kubernetes Status, cut short; "" when the body is none (a proxy's page is no API's word)."""
+    try:
+        status = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(status, dict) or status.get("kind") != "Status":
+        return ""
+    return " ".join(str(status.get("message") or status.get("reason") or "no reason given").split())[:200]
+
+
+def insist(attempt: Callable[[], Given], deadline: Deadline) -> Given:
+    """Repeat an attempt while the API is unreachable; its last error once the deadline has passed.
+
+    Waits as long as the server asks for (Retry-After); a wish beyond the deadline ends the attempts at once.
+    """
+    while True:
+        try:
+            return attempt()
+        except (Unreachable, Conflict) as error:
+            wait = max(_PAUSE, getattr(error, "retry_after", 0.0))
+            if wait >= deadline.left():
+                raise
+            deadline.wait(wait)

@@ -1,0 +1,168 @@
+"""The policy: what was seen in, the verdict out. Pure: no clock, no network, no file.
+
+Two stages. `by_permit` is the state table of the permit path times the witness: where it decides, no API is asked.
+`guarded` and `unguarded` judge what the API says (or that it says nothing).
+
+The invariants that the table test proves over all inputs:
+  - 7 (not running) is never answered while somebody holds the permit, or while an unguarded pod may run;
+  - a probe answers 0, 7 or 1 alone;
+  - a silent API alone never fails a workload that is witnessed running.
+"""
+
+from __future__ import annotations
+
+from .codes import DEGRADED, GENERIC, MONITOR, NOT_RUNNING, OK, PROBE, Verdict
+from .parameters import Settings
+from .permit import ABSENT, FOREIGN, GRANTED, STOPPED, STOPPING
+
+
+def by_permit(action: str, state: str, held: bool, surely_gated: bool, path: str) -> Verdict | None:
+    """The verdict that the path and the witness give alone; None where the API must be asked.
+
+    `surely_gated` is false where an absent permit may mean that the workload has no gate at all (guard=auto).
+    """
+    if state == GRANTED:
+        return _granted(held, path) if action == PROBE else None
+    if held:
+        return Verdict(GENERIC, "is being stopped and still runs" if state == STOPPING
+                       else f"runs without a permit ({path} is {state})")
+    if state == FOREIGN:
+        return Verdict(GENERIC, f"something foreign stands at {path}: a stop tidies it")
+    if state == ABSENT and not surely_gated:
+        return None
+    assert state in (STOPPED, STOPPING, ABSENT)
+    return Verdict(NOT_RUNNING)
+
+
+def _granted(held: bool, path: str) -> Verdict:
+    if held:
+        return Verdict(OK)
+    return Verdict(GENERIC, f"permit {path} is granted though nothing runs: a stop must withdraw it first")
+
+
+class View:
+    """What the API says of the workload. `missing`: a working API knows no such workload. `silent`: why it says nothing.
+
+    `members`: owned pods that exist (-1: not asked); `leaving`: those of them being deleted; `trouble`: the pods' own
+    reason.
+    """
+
+    __slots__ = ("silent", "missing", "spec", "available", "current", "paused", "members", "leaving", "gate_lost",
+                 "trouble")
+
+    def __init__(self, silent: str = "", missing: bool = False, spec: int = 0, available: int = 0, current: bool = True,
+                 paused: bool = False, members: int = -1, leaving: int = 0, gate_lost: str = "",
+                 trouble: str = "") -> None:
+        self.silent, self.missing, self.spec, self.available = silent, missing, spec, available
+        self.current, self.paused, self.members, self.leaving = current, paused, members, leaving
+        self.gate_lost, self.trouble = gate_lost, trouble
+
+
+class Past:
+    """Ages in seconds of what earlier monitors of this boot saw; None: never or unknown.
+
+    `unheld`: since nobody holds the permit; `confirmed`: since it was last confirmed running through the API;
+    `unavailable`: since no replica is available.
+    """
+
+    __slots__ = ("unheld", "confirmed", "unavailable")
+
+    def __init__(self, unheld: float | None = None, confirmed: float | None = None,
+                 unavailable: float | None = None) -> None:
+        self.unheld, self.confirmed, self.unavailable = unheld, confirmed, unavailable
+
+
+def guarded(settings: Settings, deep: bool, held: bool, view: View, past: Past) -> Verdict:
+    """A recurring monitor of a workload whose permit is granted."""
+    if view.silent:
+        return _guarded_silent(settings, held, view, past)
+    if view.missing:
+        return Verdict(GENERIC, f"{settings.workload} does not exist any more")
+    if view.spec <= settings.replica_min:
+        return _scaled_down(settings, view, running=held)
+    if not held and view.available > 0 and (past.unheld or 0) >= settings.unavailable_grace:
+        return Verdict(NOT_RUNNING, f"the API reports {view.available} available, but for {past.unheld:.0f}s no process"
+                                    " on this host holds the permit: its status is stale")
+    return _replicas(settings, deep, view, past)
+
+
+def _guarded_silent(settings: Settings, held: bool, view: View, past: Past) -> Verdict:
+    if held:
+        return Verdict(DEGRADED, f"runs (witnessed on this host), but the API is away: {view.silent}")
+    unheld = past.unheld or 0.0
+    if unheld < settings.unavailable_grace:
+        return Verdict(DEGRADED, f"nothing has run for {unheld:.0f}s (limit {settings.unavailable_grace}s) and the API "
+                                 f"is away: {view.silent}")
+    return Verdict(GENERIC, f"nothing has run for {unheld:.0f}s and the API is away: {view.silent}")
+
+
+def unguarded(action: str, settings: Settings, deep: bool, view: View, past: Past) -> Verdict:
+    """A workload without a gate: only the API can tell, and what it cannot tell is not assumed."""
+    if action == PROBE:
+        return _unguarded_probe(settings, view)
+    assert action == MONITOR
+    if view.silent:
+        return _unguarded_silent(settings, view, past)
+    if view.missing:
+        return Verdict(GENERIC, f"{settings.workload} does not exist")
+    if view.spec <= settings.replica_min:
+        return _scaled_down(settings, view, running=_may_run(settings, view))
+    return _replicas(settings, deep, view, past)
+
+
+def _unguarded_silent(settings: Settings, view: View, past: Past) -> Verdict:
+    if past.confirmed is not None and past.confirmed <= settings.api_grace:
+        return Verdict(DEGRADED, f"the API has been away for {past.confirmed:.0f}s (limit {settings.api_grace}s): "
+                                 f"{view.silent}")
+    since = "since this boot" if past.confirmed is None else f"for {past.confirmed:.0f}s"
+    return Verdict(GENERIC, f"not confirmed running {since} (limit {settings.api_grace}s): {view.silent}")
+
+
+def _unguarded_probe(settings: Settings, view: View) -> Verdict:
+    if view.silent:
+        return Verdict(GENERIC, f"cannot tell whether {settings.workload} runs: {view.silent}")
+    if not view.missing and view.spec > settings.replica_min:
+        return Verdict(OK)
+    if _may_run(settings, view):
+        return Verdict(GENERIC, f"scaled down, but {view.members} pods are still there")
+    return Verdict(NOT_RUNNING)
+
+
+def _may_run(settings: Settings, view: View) -> bool:
+    """Whether more than the stopped workload's own replicas may run; pods that were not counted may."""
+    least = 0 if view.missing else settings.replica_min
+    return view.members < 0 or view.members > least or view.leaving > 0
+
+
+def _scaled_down(settings: Settings, view: View, running: bool) -> Verdict:
+    reason = f"somebody scaled {settings.workload} to {view.spec} (expected {settings.replica_max})"
+    return Verdict(GENERIC if running else NOT_RUNNING, reason)
+
+
+def _replicas(settings: Settings, deep: bool, view: View, past: Past) -> Verdict:
+    if deep:
+        found = _availability(settings, view, past)
+        if found.code != OK:
+            return found
+    if view.spec != settings.replica_max:
+        code = GENERIC if settings.drift == "fail" else DEGRADED
+        return Verdict(code, f"somebody set {settings.workload} to {view.spec} replicas, not {settings.replica_max}")
+    if deep and view.gate_lost:
+        return Verdict(DEGRADED, f"the pod template is not well gated any more: {view.gate_lost}")
+    return Verdict(OK)
+
+
+def _availability(settings: Settings, view: View, past: Past) -> Verdict:
+    why = f": {view.trouble}" if view.trouble else ""
+    if view.available <= 0:
+        since = past.unavailable or 0.0
+        text = (f"no replica of {settings.workload} has been available for {since:.0f}s "
+                f"(limit {settings.unavailable_grace}s){why}")
+        return Verdict(GENERIC if since > settings.unavailable_grace else DEGRADED, text)
+    if view.available < min(settings.replica_max, view.spec):
+        return Verdict(DEGRADED, f"{view.available} of {settings.replica_max} replicas are available{why}")
+    if view.paused:
+        return Verdict(DEGRADED, f"{settings.workload} is paused")
+    if not view.current:
+        return Verdict(DEGRADED, "the last change of the workload is not carried out yet")
+    return Verdict(OK)

@@ -1,0 +1,102 @@
+"""From Pacemaker's environment to an exit code. Every way out of an action ends here.
+
+stdout carries nothing but the metadata; the reason goes to stderr as OCF wants it. Imports are made where they are
+needed: a monitor on the passive site must not pay for TLS.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from . import codes
+from .codes import AgentError, Verdict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .scene import Scene
+
+_INTERVAL = "OCF_RESKEY_CRM_meta_interval"
+
+
+def main(argv: list[str], env: Mapping[str, str]) -> int:
+    """Runs argv[1]; further arguments are ignored. Returns the exit code; never raises, not even SystemExit."""
+    action = argv[1] if len(argv) > 1 else ""
+    if action == codes.METADATA:
+        from .metadata import xml
+        sys.stdout.write(xml())
+        return codes.OK
+    if action not in (codes.START, codes.STOP, codes.MONITOR, codes.VALIDATE):
+        return codes.UNIMPLEMENTED
+    if action == codes.MONITOR and env.get(_INTERVAL, "0") in ("", "0"):
+        action = codes.PROBE
+    verdict = _answer(action, env)
+    if verdict.reason:
+        sys.stderr.write(f"{env.get('OCF_EXIT_REASON_PREFIX', 'ocf-exit-reason:')}{verdict.reason}\n")
+    return codes.permitted(action, verdict.code)
+
+
+def _answer(action: str, env: Mapping[str, str]) -> Verdict:
+    try:
+        return _run(action, env)
+    except AgentError as error:
+        return Verdict(error.code, str(error))
+    except BaseException as error:  # noqa: B036 - a stray SystemExit(2) must not leave a probe as "not running"
+        import traceback
+        traceback.print_exc()
+        return Verdict(codes.GENERIC, f"unexpected {type(error).__name__}: {error}")
+
+
+def _run(action: str, env: Mapping[str, str]) -> Verdict:
+    from .deadline import budget
+    from .parameters import parse, target_known
+    if env.get("OCF_RA_VERSION_MAJOR", "1") not in ("", "1"):
+        return Verdict(codes.CONFIGURED, f"OCF_RA_VERSION_MAJOR={env['OCF_RA_VERSION_MAJOR']!r} is not supported, 1 is")
+    settings, faults = parse(env)
+    if faults and not (action == codes.STOP and target_known(settings)):
+        return Verdict(codes.CONFIGURED, "; ".join(faults))
+    deep = _level(env) >= 10
+    if action == codes.VALIDATE and not deep:
+        return Verdict(codes.OK)
+    from .scene import Scene
+    scene = Scene(settings, env, budget(action, env))
+    if action in (codes.PROBE, codes.MONITOR):
+        from .monitor import monitor
+        return monitor(scene, action, deep)
+    _set_alarm(scene)
+    return _changing(action, scene)
+
+
+def _changing(action: str, scene: Scene) -> Verdict:
+    if action == codes.START:
+        from .start import start
+        return start(scene)
+    if action == codes.STOP:
+        from .stop import stop
+        return stop(scene)
+    from .validate import validate
+    return validate(scene)
+
+
+def _set_alarm(scene: Scene) -> None:
+    """The last resort against a call that cannot be given a deadline (name resolution, a stuck file system)."""
+    import signal
+
+    from .codes import Late
+
+    def ring(*_: object) -> None:
+        raise Late(f"out of time after {scene.deadline.elapsed():.0f}s: a call on this host does not return")
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, scene.deadline.span + 0.4)
+
+
+def _level(env: Mapping[str, str]) -> int:
+    """OCF_CHECK_LEVEL: unset or empty is 0, anything but a number is 0 with a warning."""
+    text = env.get("OCF_CHECK_LEVEL", "").strip()
+    if text.isascii() and text.isdigit() and len(text) < 6:
+        return int(text)
+    if text:
+        sys.stderr.write(f"WARNING: OCF_CHECK_LEVEL={text!r} is not a number, 0 is used\n")
+    return 0

@@ -1,0 +1,184 @@
+"""start: grant the permit, scale up, wait until the workload is really available. Validates everything first.
+
+Order (permit.md's rule in one line): nobody holds it -> leftovers of an earlier boot cleared -> permit put in place ->
+scaled up -> available by pods that came after the grant, confirmed by the witness.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from . import gate, pods
+from .api import insist
+from .codes import OK, AgentError, Conflict, Late, NotFound, Unfit, Unreachable, Verdict, Voided
+from .deadline import Deadline
+from .ground import Unproven
+from .permit import GRANTED
+from .scene import Scene, Survey, available, current, requested
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+# How long leftovers of an earlier boot are waited for, in seconds: they run nothing, so they cannot hold up a start.
+_LEFTOVER_WAIT = 10.0
+
+
+def start(scene: Scene) -> Verdict:
+    """OK once available; raises what the cluster must know otherwise."""
+    if scene.settings.guard == "required" and scene.ground is None:
+        raise Unfit(f"guard=required, but nothing can be proven on this host: {scene.unproven}")
+    if scene.ground is None:
+        return _start(scene)
+    try:
+        scene.permit.announce()
+        try:
+            return _start(scene)
+        finally:
+            scene.permit.concluded()
+    except Unproven as reason:
+        raise AgentError(str(reason)) from reason
+    except OSError as error:
+        raise AgentError(f"the permit directory {scene.settings.permit_dir}: {error.strerror or error}") from error
+
+
+def _start(scene: Scene) -> Verdict:
+    settings = scene.settings
+    survey: Survey = insist(lambda: _existing(scene), scene.deadline)
+    if settings.guard == "off" or (settings.guard == "auto" and survey.gate == gate.NONE):
+        return _unguarded(scene, survey)
+    _refuse_unfit(scene, survey)
+    if scene.permit.state() == GRANTED:
+        # A permit stands: whatever runs is left alone, only what is missing is added.
+        still = partial(_granted, scene)
+        return _scaled_up(scene, set(), still) if survey.spec <= 0 else _await(scene, survey.workload, set(), still)
+    _refuse_strangers(scene)
+    leftovers = _clear(scene, survey)
+    with scene.permit.locked():
+        _refuse_strangers(scene)
+        scene.permit.grant()
+    return _scaled_up(scene, leftovers, scene.permit.mine)
+
+
+def _granted(scene: Scene) -> bool:
+    return scene.permit.state() == GRANTED
+
+
+def _existing(scene: Scene) -> Survey:
+    survey = Survey(scene, scene.deadline)
+    if not survey.workload:
+        raise NotFound(f"{scene.settings.workload} does not exist on this site")
+    return survey
+
+
+def _refuse_unfit(scene: Scene, survey: Survey) -> None:
+    if survey.gate != gate.WHOLE:
+        raise Unfit(f"{scene.settings.workload} is not well gated: " + "; ".join(survey.gate_faults[:4]))
+    if scene.ground is None:
+        raise Unfit(f"{scene.settings.workload} is gated, but nothing can be proven on this host: {scene.unproven}")
+    if scene.settings.replica_min:
+        raise Unfit(f"replica_min={scene.settings.replica_min} must be 0: {scene.settings.workload} is gated")
+
+
+def _refuse_strangers(scene: Scene) -> None:
+    holders = scene.witness().holders()
+    if holders:
+        raise AgentError(f"processes {', '.join(map(str, holders[:5]))} of {scene.settings.workload} run without a "
+                         "permit: a stop must end them first")
+
+
+def _unguarded(scene: Scene, survey: Survey) -> Verdict:
+    if scene.ground is not None:
+        scene.permit.forget()
+    if survey.spec > scene.settings.replica_min:
+        verdict = _await(scene, survey.workload, set(), lambda: True)
+    else:
+        verdict = _scaled_up(scene, set(), lambda: True)
+    scene.memory.mark("confirmed")
+    return verdict
+
+
+def _clear(scene: Scene, survey: Survey) -> set[str]:
+    """Scale down what an earlier boot left and delete exactly those pods; they hold nothing. Returns their UIDs."""
+    stale = {pods.uid(pod): pods.name(pod) for pod in survey.members}
+    if not stale and survey.spec <= scene.settings.replica_min:
+        return set()
+    deadline = scene.deadline.part(min(_LEFTOVER_WAIT, scene.deadline.span / 4))
+    try:
+        if survey.spec > scene.settings.replica_min:
+            insist(lambda: scene.api.scale(scene.settings.replica_min, scene.deadline), deadline)
+        listed = set(stale) | _delete(scene, deadline)
+        while set(stale) & Survey(scene, scene.deadline).uids() and not deadline.passed():
+            deadline.wait(0.1)
+        return listed
+    except (Unreachable, Conflict):
+        return set(stale)
+
+
+def _delete(scene: Scene, deadline: Deadline) -> set[str]:
+    """Delete the pods that exist after the scale-down. Returns their UIDs."""
+    found = set()
+    for pod in Survey(scene, scene.deadline).members:
+        found.add(pods.uid(pod))
+        insist(partial(scene.api.delete_pod, pods.name(pod), pods.uid(pod), scene.deadline), deadline)
+    return found
+
+
+def _scaled_up(scene: Scene, leftovers: set[str], still: Callable[[], bool]) -> Verdict:
+    if not still():
+        raise Voided("a stop withdrew the permit while this start was running")
+    insist(lambda: scene.api.scale(scene.settings.replica_max, scene.deadline), scene.deadline)
+    workload = insist(lambda: scene.api.workload(scene.deadline), scene.deadline)
+    return _await(scene, workload, leftovers, still)
+
+
+def _await(scene: Scene, workload: dict[str, Any], leftovers: set[str], still: Callable[[], bool]) -> Verdict:
+    while True:
+        if not still():
+            raise Voided("a stop withdrew the permit while this start was running")
+        if _claims(scene, workload):
+            if _confirmed(scene, leftovers):
+                return Verdict(OK)
+            pause = 0.1
+        else:
+            pause = 2.0
+        if scene.deadline.left() <= 0.2:
+            raise Late(f"{scene.settings.workload} is not available after {scene.deadline.elapsed():.0f}s: "
+                       + _trouble(scene, leftovers))
+        workload = insist(partial(_next, scene, workload, pause), scene.deadline)
+
+
+def _next(scene: Scene, workload: dict[str, Any], pause: float) -> dict[str, Any]:
+    """The workload after its next change, or after `pause` seconds without one."""
+    version = str(pods.meta(workload).get("resourceVersion") or "")
+    for _ in scene.api.changes(version, scene.deadline.part(pause)):
+        break
+    return scene.api.workload(scene.deadline)
+
+
+def _claims(scene: Scene, workload: dict[str, Any]) -> bool:
+    """The API says available; after a boot it says so of pods that died with the host (seen for 11 s and longer)."""
+    return current(workload) and available(workload) >= min(scene.settings.replica_max, max(requested(workload), 1))
+
+
+def _confirmed(scene: Scene, leftovers: set[str]) -> bool:
+    """Pods that came after the grant are ready, and (gated) the kernel sees somebody hold the permit."""
+    survey: Survey = insist(lambda: Survey(scene, scene.deadline), scene.deadline)
+    fresh = [pod for pod in survey.members if pods.uid(pod) not in leftovers]
+    ready = [pod for pod in fresh if pods.ready(pod) and not pods.leaving(pod)]
+    if len(ready) < min(scene.settings.replica_max, max(survey.spec, 1)):
+        return False
+    if scene.ground is not None and survey.gate == gate.WHOLE and not scene.held():
+        return False
+    scene.memory.keep(grace=pods.grace(ready), pods=" ".join(map(pods.uid, fresh)), unheld=None, unavailable=None)
+    return True
+
+
+def _trouble(scene: Scene, leftovers: set[str]) -> str:
+    try:
+        members = Survey(scene, Deadline(1.0)).members
+    except AgentError as error:
+        return str(error)
+    fresh = [pod for pod in members if pods.uid(pod) not in leftovers]
+    return pods.trouble(fresh) or ("its pods are ready, the API does not count them" if fresh else "no pod was created")
