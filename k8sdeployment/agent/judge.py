@@ -41,7 +41,7 @@ def _granted(held: bool, path: str) -> Verdict:
 
 
 class View:
-    """What the API says of the workload. `missing`: a working API knows no such workload. `silent`: why it says nothing.
+    """What the API says of the workload. `missing`: a working API knows no such one. `silent`: why it says nothing.
 
     `members`: owned pods that exist (-1: not asked); `leaving`: those of them being deleted; `trouble`: the pods' own
     reason.

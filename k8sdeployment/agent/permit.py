@@ -122,6 +122,12 @@ class Permit:
             self._remove("/start")
             self._tombstone(mark)
 
+    def settle(self) -> None:
+        """Mark a path that was never granted since the boot as stopped."""
+        with self.locked():
+            if self.state() == ABSENT and not self._text("/start"):
+                self._tombstone(STOPPED)
+
     def mark_stopped(self) -> None:
         """Proven: nobody holds the withdrawn permit."""
         with self.locked():

@@ -171,7 +171,8 @@ class _Ending:
                 return
 
     def _why(self, holders: list[int]) -> str:
-        who = f"{len(holders)} processes ({', '.join(map(str, holders[:5]))})" if holders else "a container being created"
+        some = ", ".join(map(str, holders[:5]))
+        who = f"{len(holders)} processes ({some})" if holders else "a container being created"
         why = f"the API is away: {self._silent}" if self._asked is None else \
             f"termination grace {self._grace}s, stop time {self._deadline.span:.0f}s"
         workload, elapsed = self._scene.settings.workload, self._deadline.elapsed()

@@ -1,0 +1,1 @@
+"""What runs in the peer pod beside the daemons."""
