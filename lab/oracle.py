@@ -30,6 +30,7 @@ from lab.record import Answer, Event, Header, Power, Runtime, State, Stretches, 
 PERIOD = 0.1
 API_PERIOD = 0.5
 READY_SECONDS = 15.0
+EVENTS = "events.jsonl"
 WORKLOADS = ("default/app",)
 Changed = Callable[[float, str, str, State], None]
 S = TypeVar("S", Runtime, Answer)
@@ -208,7 +209,7 @@ class Oracle:
 
     def __init__(self, lab: WatchedLab, path: Path, workloads: Iterable[str] = WORKLOADS) -> None:
         self.path = path
-        self._command = [sys.executable, "-m", "lab.oracle_cli", lab.name, str(path), *workloads]
+        self._command = [sys.executable, "-m", "lab.oracle_process", lab.name, str(path), *workloads]
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Oracle:

@@ -1,4 +1,4 @@
-"""`lab watch`, `lab verdict` and `lab report`; and the oracle's own process, `python -m lab.oracle_cli LAB RECORD`."""
+"""`lab watch`, `lab verdict` and `lab report`: commands of the lab's own group."""
 from __future__ import annotations
 
 import sys
@@ -10,36 +10,25 @@ from pathlib import Path
 import click
 
 from lab import oracle, record
-from lab.errors import LabError
+from lab.cli import attached, main
 from lab.record import Answer, Power, RecordError, State
 from lab.report import write_report
-from lab.sites import Lab
 from lab.verdict import judge
 from lab.verdict_model import Outcome, Verdict
 
-EVENTS = "events.jsonl"
 EXIT = {Outcome.HELD: 0, Outcome.BROKEN: 1, Outcome.NOT_JUDGED: 2}
 COLOUR = {Outcome.HELD: "green", Outcome.BROKEN: "red", Outcome.NOT_JUDGED: "yellow"}
 
 
-def register(main: click.Group) -> None:
-    """Add the oracle's commands to the lab's."""
-    for command in (watch, verdict, report):
-        main.add_command(command)
-
-
-@click.command()
-@click.option("--name", help="The lab's name (default: AOS_LAB, else aos).")
+@main.command()
 @click.option("--for", "seconds", type=click.FloatRange(min=0.5), help="Stop after so many seconds (default: Ctrl-C).")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the record.")
 @click.option("--workload", "workloads", multiple=True, default=oracle.WORKLOADS, show_default=True,
               help="namespace/name; may be given several times.")
 @click.pass_context
-def watch(
-    context: click.Context, name: str | None, seconds: float | None, out: Path | None, workloads: tuple[str, ...]
-) -> None:
+def watch(context: click.Context, seconds: float | None, out: Path | None, workloads: tuple[str, ...]) -> None:
     """Show who runs what and whether the service answers, one line per change; --out keeps the record."""
-    lab = Lab.attach(name=name or _group_name(context))
+    lab = attached(context)
     stop = threading.Event()
     if seconds:
         threading.Timer(seconds, stop.set).start()
@@ -51,14 +40,8 @@ def watch(
     target = out or lab.state_dir / f"record-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
     with target.open("w", encoding="utf-8") as stream:
         _until_interrupted(stop, lambda: oracle.sample(
-            lab.name, lab.sites, lab.state_dir / EVENTS, stream, stop, workloads, show))
+            lab.name, lab.sites, lab.state_dir / oracle.EVENTS, stream, stop, workloads, show))
     click.echo(f"record: {target}")
-
-
-def _group_name(context: click.Context) -> str | None:
-    """The --name given to the lab's own command group, when it has one."""
-    name = context.find_root().params.get("name")
-    return str(name) if name else None
 
 
 def _until_interrupted(stop: threading.Event, work: Callable[[], None]) -> None:
@@ -86,7 +69,7 @@ def describe(what: str, state: State) -> str:
     return f"runs {running}" if running else "runs none of the watched workloads"
 
 
-@click.command()
+@main.command()
 @click.argument("path", metavar="RECORD", type=click.Path(path_type=Path))
 @click.option("--bound", type=float, help="The most seconds without service that are allowed (I2).")
 def verdict(path: Path, bound: float | None) -> None:
@@ -105,7 +88,7 @@ def lines(found: Verdict) -> list[str]:
     ]
 
 
-@click.command()
+@main.command()
 @click.argument("path", metavar="RECORD", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The HTML file.")
 @click.option("--bound", type=float, help="The most seconds without service that are allowed (I2).")
@@ -122,31 +105,3 @@ def _read(path: Path) -> record.Record:
     except RecordError as error:
         click.echo(f"no verdict: {error}", err=True)
         sys.exit(EXIT[Outcome.NOT_JUDGED])
-
-
-def process(arguments: list[str]) -> int:
-    """The oracle's own process: watch until standard input is closed; says "watching" once it has seen every site."""
-    name, out, *workloads = arguments
-    stop = threading.Event()
-    try:
-        lab = Lab.attach(name=name)
-        unseen = set(lab.sites)
-    except LabError as error:
-        print(error, flush=True)
-        return 1
-
-    def saw(mono: float, what: str, site: str, state: State) -> None:
-        if what == "runtime" and site in unseen:
-            unseen.discard(site)
-            if not unseen:
-                print("watching", flush=True)
-
-    threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
-    oracle.take_precedence()
-    with open(out, "w", encoding="utf-8") as stream:
-        oracle.sample(name, lab.sites, lab.state_dir / EVENTS, stream, stop, workloads or oracle.WORKLOADS, saw)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(process(sys.argv[1:]))

@@ -206,3 +206,15 @@ def fences(events: Iterable[Event]) -> list[Fence]:
         elif detail.startswith("on: the site runs"):
             down.pop(site, None)
     return found
+
+
+def cut_links(events: Iterable[Event], mono: float) -> set[int]:
+    """The links that were cut at that time, told from the lab's cut and heal events ("link 1 and 2")."""
+    cut: set[int] = set()
+    for event in events:
+        links = {int(word) for word in event.detail.split() if word.isdigit()}
+        if event.mono <= mono and event.what == "cut":
+            cut |= links
+        elif event.mono <= mono and event.what == "heal":
+            cut -= links
+    return cut

@@ -153,22 +153,19 @@ def _fault_before(case: _Case, fence: Fence) -> Event | None:
     return max(before, key=lambda event: event.mono, default=None)
 
 
-def _may_fence(fault: Event) -> set[str] | None:
-    """The sites this fault may get fenced, None for either; what a fault of its own says comes in its detail."""
-    if fault.what in ("power-off", "power-reset"):
-        return {fault.site} if fault.site else set()
+def _may_fence(case: _Case, fault: Event) -> set[str]:
+    """The sites that a fault may get fenced: the one that lost power or that a fault named, either one in a split."""
     if fault.what == "cut":
-        return None if "all" in fault.detail else set()
-    if fault.what == "fault":
-        return {fault.site} if fault.site else None
+        return set(case.record.header.sites) if facts.cut_links(case.record.events, fault.mono) >= {1, 2} else set()
+    if fault.what in ("power-off", "power-reset", "fault"):
+        return {fault.site} if fault.site else set(case.record.header.sites)
     return set()
 
 
 def _no_needless_fence(case: _Case, shot: list[Fence]) -> Judged:
     for fence in shot:
         fault = _fault_before(case, fence)
-        allowed = set() if fault is None else _may_fence(fault)
-        if allowed is not None and fence.site not in allowed:
+        if fault is None or fence.site not in _may_fence(case, fault):
             cause = "without any fault before it" if fault is None else f"after {_name(fault)}, which calls for none"
             return Outcome.BROKEN, f"{fence.site} was fenced at {case.at(fence.asked)} {cause}"
     if case.record.end is None:
