@@ -1,0 +1,153 @@
+"""The lab's images: how each is made, when it must be made again, and its archive for the sites' containerd."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import paths, shell
+from lab.build import base, keys, kube
+from lab.build.engine_build import build_image, image_id, image_key, save_image
+from lab.engine import Engine
+
+PREFIX = "localhost/aos-sno-pair"
+BASE = f"{PREFIX}/base:{base.RELEASE}"
+SITE = f"{PREFIX}/site:dev"
+BMC = f"{PREFIX}/bmc:dev"
+APP = f"{PREFIX}/app:dev"
+PAUSE = f"{PREFIX}/pause:dev"
+PEER = f"{PREFIX}/peer:dev"
+IN_SITES = (PAUSE, APP, PEER)
+
+HERE = paths.CHECKOUT / "lab"
+PEER_FILE = paths.CHECKOUT / "containers/peer/Containerfile"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one image is made; `fill` puts what the Containerfile copies into a fresh context directory."""
+
+    tag: str
+    containerfile: Path
+    key: str
+    fill: Callable[[Path], None]
+    on_base: bool = True
+
+
+def build_all(engine: Engine, say: Say) -> None:
+    """Build what is missing or out of date; the peer image only when its Containerfile is there."""
+    binaries = kube.binaries(say)
+    base_key = ensure(engine, _base_recipe(say), say)
+    recipes = [_site(binaries, base_key), _bmc(base_key), _program("app", APP), _program("pause", PAUSE)]
+    if PEER_FILE.exists() and (paths.CHECKOUT / "ocf/k8sdeployment").exists():
+        recipes.append(peer_recipe(PEER_FILE, base_key))
+    else:
+        say("no peer image: containers/peer/Containerfile or ocf/k8sdeployment is not there")
+    for recipe in recipes:
+        ensure(engine, recipe, say)
+
+
+def ensure(engine: Engine, recipe: Recipe, say: Say) -> str:
+    """Build the image unless one with the recipe's key is there; the key."""
+    if image_key(engine, recipe.tag) == recipe.key:
+        return recipe.key
+    say(f"building {recipe.tag}")
+    work = paths.cache_dir() / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="image-", dir=work) as directory:
+        context = Path(directory)
+        recipe.fill(context)
+        build_image(engine, context, recipe.containerfile, recipe.tag, recipe.key, BASE if recipe.on_base else None)
+    return recipe.key
+
+
+def present(engine: Engine, tag: str) -> bool:
+    """Whether the image was built; only the peer's may be missing."""
+    return image_key(engine, tag) is not None
+
+
+def archive(engine: Engine, tag: str, say: Say) -> Path:
+    """The image as a tar file in the cache, named after the image's id."""
+    identity = image_id(engine, tag)
+    directory = paths.cache_dir() / "archives"
+    directory.mkdir(parents=True, exist_ok=True)
+    stem = tag.rsplit("/", 1)[1].replace(":", "-")
+    file = directory / f"{stem}-{identity[:12]}.tar"
+    if not file.exists():
+        say(f"saving {tag}")
+        for old in directory.glob(f"{stem}-*.tar"):
+            old.unlink()
+        partial = file.with_suffix(f".{os.getpid()}")
+        save_image(engine, tag, partial)
+        partial.rename(file)
+    return file
+
+
+def _base_recipe(say: Say) -> Recipe:
+    def fill(context: Path) -> None:
+        root = context / "root"
+        base.make_root(root, say)
+        shell.run(["tar", "-C", str(root), "--numeric-owner", "-cf", str(context / "root.tar"), "."], timeout=300)
+        shutil.rmtree(root)
+
+    sources = base.host_sources()
+    key = keys.content_key([HERE / "build" / "base.py", HERE / "images" / "base"], *sources)
+    return Recipe(BASE, HERE / "images/base/Containerfile", key, fill, on_base=False)
+
+
+def _site(binaries: Path, base_key: str) -> Recipe:
+    def fill(context: Path) -> None:
+        (context / "kube").mkdir()
+        for program in kube.PROGRAMS:
+            _link_or_copy(binaries / program, context / "kube" / program)
+        copy_sources(HERE / "images/site/etc", context / "etc")
+        copy_sources(HERE / "sno", context / "sno")
+
+    key = keys.content_key([HERE / "images/site", HERE / "sno"], base_key, keys.stat_key(binaries, kube.PROGRAMS))
+    return Recipe(SITE, HERE / "images/site/Containerfile", key, fill)
+
+
+def _bmc(base_key: str) -> Recipe:
+    def fill(context: Path) -> None:
+        copy_sources(HERE / "bmc", context / "bmc")
+
+    key = keys.content_key([HERE / "images/bmc", HERE / "bmc"], base_key)
+    return Recipe(BMC, HERE / "images/bmc/Containerfile", key, fill)
+
+
+def _program(name: str, tag: str) -> Recipe:
+    source = HERE / "images" / name
+
+    def fill(context: Path) -> None:
+        shell.run([kube.go_program(), "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w",
+                   "-o", str(context / "program"), str(source / "main.go")], timeout=300,
+                  env={"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""})
+
+    return Recipe(tag, source / "Containerfile", keys.content_key([source]), fill, on_base=False)
+
+
+def peer_recipe(containerfile: Path, base_key: str) -> Recipe:
+    """The product's own image; its Containerfile expects the checkout's layout in the context."""
+    parts = [paths.CHECKOUT / part for part in ("containers/peer", "ocf", "k8sdeployment")]
+
+    def fill(context: Path) -> None:
+        for part in parts:
+            if part.exists():
+                copy_sources(part, context / part.relative_to(paths.CHECKOUT))
+
+    return Recipe(PEER, containerfile, keys.content_key(parts, base_key), fill)
+
+
+def copy_sources(source: Path, target: Path) -> None:
+    """A copy of a source tree without caches."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*keys.SKIPPED))
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

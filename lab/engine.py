@@ -1,0 +1,158 @@
+"""The container engine behind the lab, always through the Docker API.
+
+DOCKER_HOST decides when it is set; else a Docker daemon that answers; else the lab starts `podman system service` of its
+own on a socket in its state directory. Only local engines do: the lab enters its sites' namespaces by pid.
+"""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+from docker.errors import DockerException
+
+from lab.errors import LabError
+
+DOCKER_SOCKET = Path("/var/run/docker.sock")
+START_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A connected engine; `own` is true for the podman service that the lab itself started."""
+
+    client: docker.DockerClient
+    socket: Path
+    podman: bool
+    own: bool
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+
+def connect(directory: Path) -> Engine:
+    """The engine to use; starts podman's service in the directory when nothing else is there."""
+    named = os.environ.get("DOCKER_HOST")
+    if named:
+        return _attach(_socket_of(named), own=False)
+    if _answers(DOCKER_SOCKET):
+        return _attach(DOCKER_SOCKET, own=False)
+    if not shutil.which("podman"):
+        raise LabError("neither a Docker daemon nor podman is here; run lab/setup.sh as root to install podman")
+    if not _answers(_own_socket(directory)):
+        _start_service(directory)
+    return _attach(_own_socket(directory), own=True)
+
+
+def stop_service(directory: Path) -> None:
+    """End the podman service of this directory, if there is one."""
+    pid = service_pid(directory)
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+        _await_end(pid)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def service_pid(directory: Path) -> "int | None":
+    """The pid of the podman service of this directory; None when it is dead or the pid is someone else's now."""
+    try:
+        pid = int((directory / "pid").read_text())
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return pid if f"unix://{_own_socket(directory)}".encode() in words else None
+
+
+def _own_socket(directory: Path) -> Path:
+    return directory / "podman.sock"
+
+
+def _socket_of(url: str) -> Path:
+    if not url.startswith("unix://"):
+        raise LabError(f"DOCKER_HOST is {url}; the lab needs an engine on this machine, as in unix:///var/run/docker.sock")
+    return Path(url.removeprefix("unix://"))
+
+
+def _client(socket: Path) -> docker.DockerClient:
+    return docker.DockerClient(base_url=f"unix://{socket}", timeout=120)
+
+
+def _answers(socket: Path) -> bool:
+    if not socket.exists():
+        return False
+    try:
+        client = _client(socket)
+        try:
+            return bool(client.ping())
+        finally:
+            client.close()
+    except DockerException:
+        return False
+
+
+def _attach(socket: Path, own: bool) -> Engine:
+    try:
+        client = _client(socket)
+        podman = "podman" in str(client.version().get("Components", "")).lower()
+    except DockerException as error:
+        raise LabError(f"no container engine answers at {socket}: {error}") from None
+    return Engine(client, socket, podman, own)
+
+
+def _start_service(directory: Path) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _own_socket(directory).unlink(missing_ok=True)
+    config = directory / "containers.conf"
+    config.write_text(containers_conf(*_limits()))
+    with open(directory / "service.log", "ab") as log:
+        service = subprocess.Popen(
+            ["podman", "system", "service", "--time", "0", f"unix://{_own_socket(directory)}"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+            env={**os.environ, "CONTAINERS_CONF": str(config)})
+    (directory / "pid").write_text(str(service.pid))
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(_own_socket(directory)):
+        if service.poll() is not None or time.monotonic() > deadline:
+            words = (directory / "service.log").read_text(errors="replace").strip().splitlines()[-5:]
+            raise LabError("podman's service did not start: " + (" / ".join(words) or "it said nothing"))
+        time.sleep(0.05)
+
+
+def _limits() -> tuple[int, int]:
+    """Open files and processes that podman may hand on: it caps its own at a million and at the largest pid."""
+    most = int(Path("/proc/sys/kernel/pid_max").read_text())
+    caps = ((resource.RLIMIT_NOFILE, 1 << 20), (resource.RLIMIT_NPROC, most))
+    files, processes = (min(hard, cap) if (hard := resource.getrlimit(kind)[1]) > 0 else cap for kind, cap in caps)
+    return files, processes
+
+
+def containers_conf(open_files: int, processes: int) -> str:
+    """The settings the lab's own podman needs; the user's own containers.conf stays untouched.
+
+    podman's own defaults ask for more open files and processes than a machine without CAP_SYS_RESOURCE grants; crun
+    refuses hybrid cgroups; there may be no systemd to delegate to.
+    """
+    manager = "systemd" if Path("/run/systemd/system").is_dir() else "cgroupfs"
+    return (f'[containers]\ndefault_ulimits = ["nofile={open_files}:{open_files}", "nproc={processes}:{processes}"]\n\n'
+            f'[engine]\ncgroup_manager = "{manager}"\nruntime = "runc"\n')
+
+
+def _await_end(pid: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while Path(f"/proc/{pid}").exists() and "Z" not in _process_state(pid):
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _process_state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return "Z"

@@ -1,0 +1,113 @@
+"""Make a lab's networks, disks and containers through the Docker API, each with the lab's label."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Optional
+
+from docker.models.containers import Container
+from docker.types import EndpointConfig, IPAMConfig, IPAMPool
+
+from lab import paths
+from lab.build import images
+from lab.engine import DOCKER_SOCKET, Engine
+from lab.names import BMC_PORT, LABEL, MANAGEMENT, LabPlan, Network, SitePlan
+from lab.state import LabState, write_private
+
+Say = Callable[[str], None]
+
+
+def labelled(engine: Engine, name: str) -> list[Container]:
+    """All containers of the lab, running or not."""
+    found: list[Container] = engine.client.containers.list(all=True, filters={"label": f"{LABEL}={name}"})
+    return found
+
+
+def containers(engine: Engine, state: LabState, plan: LabPlan, say: Say) -> None:
+    """Networks, then a disk, a site and a BMC each; all of them started."""
+    say("making networks, disks and containers")
+    for network in plan.networks:
+        _network(engine, plan, network)
+    for site in plan.sites:
+        engine.client.volumes.create(site.volume, labels={LABEL: plan.name})
+        _site(engine, state, site).start()
+    for site in plan.sites:
+        _bmc(engine, state, site).start()
+
+
+def _network(engine: Engine, plan: LabPlan, network: Network) -> None:
+    """The links are internal: they lead nowhere but to the other site."""
+    pool = IPAMPool(subnet=network.subnet, gateway=network.gateway)
+    engine.client.networks.create(network.name, driver="bridge", internal=network.part != MANAGEMENT,
+                                  ipam=IPAMConfig(pool_configs=[pool]), labels={LABEL: plan.name})
+
+
+def _site(engine: Engine, state: LabState, site: SitePlan) -> Container:
+    own = state.site_directory(site)
+    binds = [f"{site.volume}:/disk", f"{own / 'sno'}:/etc/sno:ro", f"{own / 'kubernetes'}:/etc/kubernetes:ro",
+             f"{paths.cache_dir() / 'archives'}:/archives:ro"]
+    container = _create(engine, site, site.container, images.SITE, binds, 10 + site.ordinal, privileged=True,
+                        hostname=site.name, cgroupns="private",
+                        tmpfs={"/run": "rw,exec,suid,dev,mode=755", "/tmp": "rw,exec,mode=1777"})
+    for number in (1, 2):
+        network = site.lab.network(number)
+        engine.client.api.connect_container_to_network(
+            site.container, network.name, ipv4_address=network.address(10 + site.ordinal), mac_address=site.mac(number))
+    return container
+
+
+def _bmc(engine: Engine, state: LabState, site: SitePlan) -> Container:
+    own = state.bmc_directory(site)
+    socket = _bmc_socket(engine)
+    _bmc_files(state, site, socket[1])
+    binds = [f"{own}:/etc/bmc", f"{socket[0]}:{socket[2]}", f"{state.events_file}:/run/lab/events.jsonl"]
+    return _create(engine, site, site.bmc_container, images.BMC, binds, 20 + site.ordinal, hostname=f"bmc-{site.name}",
+                   tmpfs={"/run/bmc": "rw,mode=700"})
+
+
+def _bmc_socket(engine: Engine) -> tuple[str, str, str]:
+    """What to mount, the socket's path in the BMC, and the mount point.
+
+    The lab's own service may die and come back with a new socket of the same name: then the directory is mounted.
+    """
+    if engine.own:
+        return str(engine.socket.parent), f"/run/engine/{engine.socket.name}", "/run/engine"
+    return str(engine.socket or DOCKER_SOCKET), "/run/engine.sock", "/run/engine.sock"
+
+
+def _bmc_files(state: LabState, site: SitePlan, socket: str) -> None:
+    own = state.bmc_directory(site)
+    user, password = state.credentials(site)
+    write_private(own / "lan.conf", lan_conf(site, user, password))
+    (own / "bmc.emu").write_text("mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02\n"
+                                 "mc_enable 0x20\n")
+    (own / "bmc.json").write_text(json.dumps({"site": site.name, "container": site.container, "socket": socket,
+                                              "lock": "/etc/bmc/power.lock"}))
+
+
+def lan_conf(site: SitePlan, user: str, password: str) -> str:
+    """ipmi_sim's configuration: one LAN channel, one administrator; user 1 is the nameless one and stays disabled."""
+    return (f'name "{site.bmc_container}"\n'
+            f'set_working_mc 0x20\n'
+            f'  startlan 1\n'
+            f'    addr 0.0.0.0 {BMC_PORT}\n'
+            f'    priv_limit admin\n'
+            f'    allowed_auths_callback none md5\n    allowed_auths_user md5\n'
+            f'    allowed_auths_operator md5\n    allowed_auths_admin md5\n'
+            f'    guid a05a05a05a05a05a05a05a05a05a05{site.ordinal:02x}\n'
+            f'  endlan\n'
+            f'  chassis_control "python3 -m bmc.chassis"\n'
+            f'  user 1 false "" "" user 10 none\n'
+            f'  user 2 true "{user}" "{password}" admin 10 md5\n')
+
+
+def _create(engine: Engine, site: SitePlan, name: str, image: str, binds: list[str], host: int, *,
+            privileged: bool = False, cgroupns: Optional[str] = None, **more: Any) -> Container:
+    """A container on the management network at the host's number, with its fixed MAC address."""
+    network = site.lab.network(MANAGEMENT)
+    version = engine.client.api._version
+    endpoint = EndpointConfig(version, ipv4_address=network.address(host), mac_address=site.mac(MANAGEMENT, host))
+    extra = {"cgroupns": cgroupns} if cgroupns else {}
+    container: Container = engine.client.containers.create(
+        image, name=name, labels={LABEL: site.lab.name}, volumes=binds, privileged=privileged, network=network.name,
+        networking_config={network.name: endpoint}, **extra, **more)
+    return container

@@ -1,0 +1,235 @@
+"""A running lab and its two sites, as tests and demonstrations use them.
+
+    lab = Lab.attach("aos")
+    lab.sites["site-a"].power("off")
+    lab.cut(link=1)
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from docker.errors import NotFound
+
+from lab import engine as engines
+from lab import shell, waiting
+from lab.api import SiteApi
+from lab.bmc.power import PowerError, Switch
+from lab.engine import Engine
+from lab.errors import LabError
+from lab.names import LINKS, SERVICE_PORT, LabPlan, SitePlan, checked_name
+from lab.state import LabState
+
+INSIDE = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
+    "KUBECONFIG": "/etc/kubernetes/admin.conf", "PYTHONPATH": "/usr/lib/sno", "PYTHONDONTWRITEBYTECODE": "1",
+}
+NODE_PATH = "/api/v1/nodes/"
+
+
+class Site:
+    """One single-node cluster: a privileged container whose first process is the site's supervisor."""
+
+    def __init__(self, plan: SitePlan, state: LabState, engine: Engine) -> None:
+        self.plan = plan
+        self._state = state
+        self._engine = engine
+        self._switch = Switch(str(engine.socket), plan.container, state.power_lock(plan))
+        self.kube = SiteApi(plan.management, state.site_directory(plan) / "kubernetes")
+
+    @property
+    def name(self) -> str:
+        return self.plan.name
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The site's addresses on link 1 and link 2."""
+        return self.plan.links
+
+    @property
+    def management(self) -> str:
+        return self.plan.management
+
+    @property
+    def service_url(self) -> str:
+        """Where the workload answers, seen from outside."""
+        return f"http://{self.management}:{SERVICE_PORT}/"
+
+    @property
+    def host_kubeconfig(self) -> Path:
+        """An administrator's kubeconfig for use on the host."""
+        return self._state.site_directory(self.plan) / "kubernetes" / "host.conf"
+
+    def pid(self) -> Optional[int]:
+        """The host's pid of the site's first process; None when the site is powered off."""
+        state = self._container_state()
+        return int(state["Pid"]) if state.get("Running") and state.get("Pid") else None
+
+    def power(self, order: str) -> None:
+        """"off" kills the site and returns once it is dead; "on" returns once its first process runs; or "reset"."""
+        orders = {"on": self._switch.on, "off": self._switch.off, "reset": self._switch.reset}
+        if order not in orders:
+            raise LabError(f"power knows on, off and reset, not {order!r}")
+        self._state.event(f"power-{order}", self.name)
+        try:
+            orders[order]()
+        except PowerError as error:
+            raise LabError(f"power {order} of {self.name} failed: {error}") from None
+        self._state.event(f"power-{order}-done", self.name)
+
+    def api(self, order: str) -> None:
+        """Stop (SIGKILL) or start the kube-apiserver alone; a power cycle starts it again."""
+        self._daemon("kube-apiserver", order, "api")
+
+    def kubelet(self, order: str) -> None:
+        """Stop (SIGKILL) or start the kubelet; containers live on."""
+        self._daemon("kubelet", order, "kubelet")
+
+    def containerd(self, order: str) -> None:
+        """Stop (SIGKILL) or start containerd; containers live on under their shims."""
+        self._daemon("containerd", order, "containerd")
+
+    def _daemon(self, daemon: str, order: str, short: str) -> None:
+        if order not in ("start", "stop"):
+            raise LabError(f"a daemon can be told start or stop, not {order!r}")
+        self._state.event(f"{short}-{order}", self.name)
+        self.control(order, daemon)
+
+    def control(self, *words: str) -> str:
+        """Ask the site's supervisor; see lab/sno/ctl.py."""
+        return self.run(["python3", "-m", "sno.ctl", *words], timeout=20).strip()
+
+    def daemons(self) -> dict[str, Any]:
+        """Per daemon: wanted, pid (in the site), starts."""
+        found: dict[str, Any] = json.loads(self.control("status"))
+        return found
+
+    def run(self, argv: Sequence[str], input: Optional[str] = None, timeout: float = 60, check: bool = True) -> str:
+        """What the program wrote to stdout, run inside the site as root; timeout in seconds."""
+        return shell.run(self.inside(argv), stdin=input, timeout=timeout, check=check, title=f"{argv[0]} on {self.name}")
+
+    def inside(self, argv: Sequence[str]) -> list[str]:
+        """The host's command line that runs the program in the site's namespaces."""
+        pid = self.pid()
+        if pid is None:
+            raise LabError(f"{self.name} is powered off; switch it on with `lab/lab power on {self.name}`")
+        settings = [f"{name}={value}" for name, value in INSIDE.items()]
+        return ["nsenter", "-t", str(pid), "-m", "-u", "-i", "-n", "-p", "-C", "--", "/usr/bin/env", "-i", "-C", "/root",
+                *settings, *argv]
+
+    def kubectl(self, *args: str, input: Optional[str] = None, timeout: float = 60, check: bool = True) -> str:
+        """kubectl as administrator, inside the site."""
+        return self.run(["kubectl", *args], input=input, timeout=timeout, check=check)
+
+    def peer(self, argv: Sequence[str], container: str = "pacemaker", timeout: float = 60, check: bool = True) -> str:
+        """Run a program in a container of the site's peer pod, through containerd alone."""
+        return self.run(["python3", "-m", "sno.podexec", container, *argv], timeout=timeout, check=check)
+
+    def log(self, daemon: str, lines: int = 40) -> str:
+        """The last lines of a daemon's log, from the disk; of a site that is off too."""
+        file = self.log_file(daemon)
+        return shell.tail(file.read_text(errors="replace"), lines) if file.exists() else f"no log of {daemon} yet"
+
+    def log_file(self, daemon: str) -> Path:
+        """A daemon's log on the site's disk."""
+        disk = self._engine.client.volumes.get(self.plan.volume).attrs["Mountpoint"]
+        return Path(disk) / "log" / f"{daemon}.log"
+
+    def wait_api(self, seconds: float = 60) -> None:
+        """Until the API answers ready at the management address."""
+        waiting.until(self.kube.ready, f"the API of {self.name} answering", seconds, self._why("kube-apiserver"))
+
+    def wait_ready(self, seconds: float = 90) -> None:
+        """Until the API answers and the node reported Ready since its last power-on."""
+        self.wait_api(seconds)
+        waiting.until(self.node_ready, f"the node {self.name} becoming Ready", seconds, self._why("kubelet"))
+
+    def _why(self, daemon: str) -> Any:
+        def explain() -> str:
+            if self.pid() is None:
+                return f"{self.name} is powered off."
+            return f"The last words of {daemon} on {self.name}:\n{self.log(daemon, 8)}"
+        return explain
+
+    def node_ready(self) -> bool:
+        """Whether the node is Ready by a report newer than the last power-on; the stale one does not count."""
+        node = self.kube.get(NODE_PATH + self.name) or {}
+        since = self._container_state().get("StartedAt", "")[:19]
+        return any(entry["type"] == "Ready" and entry["status"] == "True" and entry["lastHeartbeatTime"][:19] >= since
+                   for entry in node.get("status", {}).get("conditions", []))
+
+    def recut(self) -> None:
+        """Put the remembered cut state in force, if the site is on; a boot does so by itself."""
+        if self.pid() is not None:
+            self.control("recut")
+
+    def _container_state(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = self._engine.client.api.inspect_container(self.plan.container)["State"]
+        except NotFound:
+            raise LabError(f"the container of {self.name} is gone; take the lab down and up again") from None
+        return state
+
+
+class Lab:
+    """A lab that is up."""
+
+    def __init__(self, plan: LabPlan, state: LabState, engine: Engine) -> None:
+        self.plan = plan
+        self.engine = engine
+        self.state = state
+        self.sites = {site.name: Site(site, state, engine) for site in plan.sites}
+
+    @classmethod
+    def attach(cls, name: Optional[str] = None) -> "Lab":
+        """The running lab of this name; LabError when there is none."""
+        state = LabState(checked_name(name))
+        plan = state.plan()
+        if plan is None or not state.complete:
+            raise LabError(f"no lab named {state.name!r} is up; start it with `lab/lab --name {state.name} up`")
+        return cls(plan, state, engines.connect(state.engine_directory))
+
+    @property
+    def name(self) -> str:
+        return self.plan.name
+
+    @property
+    def state_dir(self) -> Path:
+        return self.state.directory
+
+    def event(self, what: str, site: Optional[str] = None, detail: str = "") -> None:
+        """Append a line to the lab's events.jsonl."""
+        self.state.event(what, site, detail)
+
+    def bmc_credentials(self, site_name: str) -> tuple[str, str]:
+        """User and password of the site's BMC."""
+        return self.state.credentials(self.plan.site(site_name))
+
+    def cut(self, link: Optional[int] = None) -> None:
+        """Cut one link between the sites, or all; it stays cut through reboots until healed."""
+        self._set_links("cut", _links(link), add=True)
+
+    def heal(self, link: Optional[int] = None) -> None:
+        """Mend one link between the sites, or all."""
+        self._set_links("heal", _links(link), add=False)
+
+    def cuts(self) -> set[int]:
+        """The links that are cut now."""
+        return set().union(*(self.state.cut_links(site.plan) for site in self.sites.values()))
+
+    def _set_links(self, what: str, links: set[int], add: bool) -> None:
+        for site in self.sites.values():
+            now = self.state.cut_links(site.plan)
+            self.state.set_cut(site.plan, now | links if add else now - links)
+        self.event(what, None, "link " + " and ".join(str(link) for link in sorted(links)))
+        for site in self.sites.values():
+            site.recut()
+
+
+def _links(link: Optional[int]) -> set[int]:
+    if link is None:
+        return set(LINKS)
+    if link not in LINKS:
+        raise LabError(f"there is no link {link}; the links are {' and '.join(map(str, LINKS))}")
+    return {link}

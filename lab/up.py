@@ -1,0 +1,94 @@
+"""Bring a lab up and take it down; leftovers of a crash are found by label and cleaned first."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lab import certs, engine as engines, hostnet, make, waiting
+from lab.build import images
+from lab.clean import sweep
+from lab.engine import Engine
+from lab.names import LabPlan, SitePlan, first_free_index
+from lab.sites import Lab, Site
+from lab.state import LabState, other_labs
+
+Say = Callable[[str], None]
+
+
+def up(state: LabState, say: Say) -> bool:
+    """True when the lab was brought up, False when it was up already."""
+    with state.lock():
+        if running(state):
+            return False
+        found = sweep(state)
+        if found:
+            say(f"cleaned what a crash left behind: {found}")
+        engine = engines.connect(state.engine_directory)
+        images.build_all(engine, say)
+        plan = LabPlan(state.name, first_free_index({lab.index for lab in other_labs(state)}, hostnet.subnets()))
+        _furnish(state, plan, say)
+        make.containers(engine, state, plan, say)
+        _fill(Lab(plan, state, engine), _archives(engine, say), say)
+        state.set_complete()
+        state.event("up")
+        return True
+
+
+def down(state: LabState, keep_logs: bool = False) -> str:
+    """Take the lab down, whatever state it is in; says in words what was there, "" when nothing was."""
+    with state.lock():
+        return sweep(state, keep_logs)
+
+
+def running(state: LabState) -> bool:
+    """Whether the lab is up and whole; a site that is powered off still belongs to a running lab."""
+    plan = state.plan()
+    if plan is None or not state.complete:
+        return False
+    engine = engines.connect(state.engine_directory)
+    there = {container.name for container in make.labelled(engine, state.name)}
+    return all({site.container, site.bmc_container} <= there for site in plan.sites)
+
+
+def _furnish(state: LabState, plan: LabPlan, say: Say) -> None:
+    say("making keys and certificates")
+    state.create(plan)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda site: _furnish_site(state, site), plan.sites))
+
+
+def _furnish_site(state: LabState, site: SitePlan) -> None:
+    directory = state.site_directory(site)
+    certs.make(directory / "kubernetes", site)
+    facts = {"name": site.name, "management": site.management,
+             "peers": {number: address for number, address in enumerate(site.peer.links, start=1)}}
+    (directory / "sno" / "site.json").write_text(json.dumps(facts))
+
+
+def _archives(engine: Engine, say: Say) -> list[Path]:
+    return [images.archive(engine, tag, say) for tag in images.IN_SITES if images.present(engine, tag)]
+
+
+def _fill(lab: Lab, archives: list[Path], say: Say) -> None:
+    """Both sites at once: their images, then Ready."""
+    say("waiting for both sites")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda site: _fill_site(site, archives), lab.sites.values()))
+
+
+def _fill_site(site: Site, archives: list[Path]) -> None:
+    waiting.until(lambda: site.run(["ctr", "version"], check=False).count("Version") > 1,
+                  f"containerd of {site.name} answering", 30, lambda: site.log("containerd", 8))
+    for archive in archives:
+        load_image(site, archive)
+    site.wait_ready()
+
+
+def load_image(site: Site, archive: Path) -> None:
+    """Import an image of the host into the site's containerd, unless this very one is there already."""
+    mark = f"/disk/images/{archive.stem.rsplit('-', 1)[0]}"
+    if site.run(["cat", mark], check=False).strip() == archive.name:
+        return
+    site.run(["ctr", "--namespace", "k8s.io", "images", "import", f"/archives/{archive.name}"], timeout=180)
+    site.run(["sh", "-c", f"mkdir -p /disk/images && echo {archive.name} > {mark}"])
