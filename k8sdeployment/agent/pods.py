@@ -95,6 +95,14 @@ def grace(pods: list[Object]) -> int:
     return max(map(one, pods), default=_DEFAULT_GRACE)
 
 
+def marks(pods: list[Object]) -> set[str]:
+    """What a cgroup path shows of these pods' processes: the pod's UID (kubelet's own hierarchy) and container ids."""
+    found = {uid(pod) for pod in pods}
+    for pod in pods:
+        found |= {str(container.get("containerID") or "").rpartition("/")[2] for container in _containers(pod)}
+    return found - {""}
+
+
 def trouble(pods: list[Object]) -> str:
     """Why the pods are not available, in their own words; "" when they say nothing."""
     for pod in pods:

@@ -171,7 +171,7 @@ def _confirmed(scene: Scene, leftovers: set[str]) -> bool:
         return False
     if scene.ground is not None and survey.gate == gate.WHOLE and not scene.held():
         return False
-    scene.memory.keep(grace=pods.grace(ready), pods=" ".join(map(pods.uid, fresh)), unheld=None, unavailable=None)
+    scene.memory.keep(grace=pods.grace(ready), pods=" ".join(sorted(pods.marks(fresh))), unheld=None, unavailable=None)
     return True
 
 

@@ -115,7 +115,7 @@ class _Ending:
             scene.api.scale(scene.settings.replica_min, deadline)
             survey = Survey(scene, deadline)
         live = [pod for pod in survey.members if not pods.terminal(pod)]
-        self._witness.pods |= {pods.uid(pod) for pod in live}
+        self._witness.pods |= pods.marks(live)
         self._grace = max(self._grace, pods.grace(live))
         self._creating = bool(live)
         for pod in survey.members:

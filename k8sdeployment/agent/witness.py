@@ -4,7 +4,7 @@ Every container of a gated workload bind-mounts its permit, so each of its proce
 is the permit directory's and whose root is the permit's path ("//deleted" is appended once the file was renamed over).
 What one look at mountinfo alone would miss, and how it is covered:
   - a process that did chroot shows only the mounts below its new root (seen: none at all): processes whose cgroup
-    names a pod known to be the workload's count as well;
+    names a pod or container known to be the workload's count as well;
   - a thread group whose first thread has exited answers EINVAL while other threads run: its threads are asked;
   - a process forked during the scan: two scans in a row must find nobody before "nobody" is said.
 Anything that cannot be read for another reason than the process being gone is no sight, never "nobody".
@@ -49,7 +49,7 @@ def _read(path: str) -> bytes:
 
 
 class Witness:
-    """Looks for the holders of one permit. `pods`: UIDs of pods known to be the workload's, for chrooted processes."""
+    """Looks for the holders of one permit. `pods`: UIDs and container ids known to be the workload's (pods.marks)."""
 
     def __init__(self, ground: Ground, relative: str, pods: Iterable[str] = (), proc: str = "/proc") -> None:
         self._device = ground.device.encode()
@@ -76,7 +76,7 @@ class Witness:
         return [int(pid) for pid in os.listdir(self._proc) if pid.isdigit() and self._process(pid, marks)]
 
     def _marks(self) -> list[bytes]:
-        """How a pod's UID is written in cgroup paths: with dashes, and with underscores by the systemd driver."""
+        """How pods are named in cgroup paths: a UID with dashes, and with underscores by the systemd driver."""
         return [form.encode() for uid in self.pods if uid for form in (uid, uid.replace("-", "_"))]
 
     def _process(self, pid: str, marks: list[bytes]) -> bool:
