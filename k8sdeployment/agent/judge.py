@@ -80,8 +80,9 @@ def guarded(settings: Settings, deep: bool, held: bool, view: View, past: Past) 
         return Verdict(GENERIC, f"{settings.workload} does not exist any more")
     if view.spec <= settings.replica_min:
         return _scaled_down(settings, view, running=held)
-    if not held and view.available > 0 and (past.unheld or 0) >= settings.unavailable_grace:
-        return Verdict(NOT_RUNNING, f"the API reports {view.available} available, but for {past.unheld:.0f}s no process"
+    unheld = past.unheld or 0.0
+    if not held and view.available > 0 and unheld >= settings.unavailable_grace:
+        return Verdict(NOT_RUNNING, f"the API reports {view.available} available, but for {unheld:.0f}s no process"
                                     " on this host holds the permit: its status is stale")
     return _replicas(settings, deep, view, past)
 
@@ -140,13 +141,15 @@ def _scaled_down(settings: Settings, view: View, running: bool) -> Verdict:
 
 
 def _replicas(settings: Settings, deep: bool, view: View, past: Past) -> Verdict:
-    if deep:
+    drifted = view.spec != settings.replica_max
+    drift = Verdict(GENERIC if settings.drift == "fail" else DEGRADED,
+                    f"somebody set {settings.workload} to {view.spec} replicas, not {settings.replica_max}")
+    if deep and not (drifted and drift.code == GENERIC):
         found = _availability(settings, view, past)
         if found.code != OK:
             return found
-    if view.spec != settings.replica_max:
-        code = GENERIC if settings.drift == "fail" else DEGRADED
-        return Verdict(code, f"somebody set {settings.workload} to {view.spec} replicas, not {settings.replica_max}")
+    if drifted:
+        return drift
     if deep and view.gate_lost:
         return Verdict(DEGRADED, f"the pod template is not well gated any more: {view.gate_lost}")
     return Verdict(OK)
