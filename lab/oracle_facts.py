@@ -73,16 +73,17 @@ class Boot:
 
 @dataclass(frozen=True)
 class Fence:
-    """A site put off through its BMC by somebody else than the lab; ``done`` when it was dead, if it was."""
+    """A site fenced through its BMC. ``order`` is the first one given: "on" when the BMC had found the site off."""
 
     site: str
     asked: float
-    done: float | None
+    order: str
 
 
 FAULTS = frozenset({
     "power-off", "power-reset", "cut", "api-stop", "kubelet-stop", "containerd-stop", "fault",
 })
+ORDERS = frozenset({"off", "reset", "on"})
 CAUSES = FAULTS | {"move", "power-on", "heal", "api-start"}
 
 
@@ -190,21 +191,22 @@ def _boot_end(sure: list[Stretch[Runtime]], begun: Stretch[Runtime]) -> float:
 
 
 def fences(events: Iterable[Event]) -> list[Fence]:
-    """Every fence, told from the BMC's events; repeated orders to a site that has not come back are one fence."""
+    """Every fence, told from the BMC's events: the lab's own power switch does not go through the BMC.
+
+    A fence begins with the first order to a site and ends when the site runs again. Who fences a site that is off
+    already finds that out by asking, and only orders "on".
+    """
     found: list[Fence] = []
-    down: dict[str, int] = {}
+    under_way: set[str] = set()
     for event in events:
-        if event.what != "bmc" or event.site is None:
+        site, order = event.site, event.detail.partition(" asked")[0]
+        if site is None:
             continue
-        site, detail = event.site, event.detail
-        if detail.startswith(("off asked", "reset asked")) and site not in down:
-            down[site] = len(found)
-            found.append(Fence(site, event.mono, None))
-        elif detail.startswith("off: the site is dead") and site in down:
-            fence = found[down[site]]
-            found[down[site]] = replace(fence, done=fence.done or event.mono)
-        elif detail.startswith("on: the site runs"):
-            down.pop(site, None)
+        if event.what == "bmc" and order in ORDERS and site not in under_way:
+            under_way.add(site)
+            found.append(Fence(site, event.mono, order))
+        elif event.what == "power-on" or event.what == "bmc" and event.detail.startswith("on: the site runs"):
+            under_way.discard(site)
     return found
 
 

@@ -1,0 +1,44 @@
+"""Under CI a skip is a failure, unless its reason is one that this machine itself proves true."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# reason's beginning -> whether this machine really lacks what the test needs
+EXCUSES: dict[str, Callable[[], bool]] = {
+    "no hardware watchdog": lambda: not Path("/dev/watchdog").exists(),
+}
+
+
+def excused(reason: str) -> bool:
+    """Whether a skip's reason is known and true here."""
+    return any(reason.startswith(known) and true() for known, true in EXCUSES.items())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    unexcused = _unexcused(terminalreporter)
+    if os.environ.get("CI") and unexcused:
+        terminalreporter.section("skipped although this machine can do it", red=True)
+        for reason in sorted(unexcused):
+            terminalreporter.line(reason)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter is not None and _unexcused(reporter):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _unexcused(reporter: pytest.TerminalReporter) -> set[str]:
+    reasons = set()
+    for report in reporter.stats.get("skipped", []):
+        text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = text.removeprefix("Skipped: ")
+        if not excused(reason):
+            reasons.add(f"{report.nodeid}: {reason}")
+    return reasons

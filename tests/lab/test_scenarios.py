@@ -1,0 +1,186 @@
+"""The scenarios a pair must live through, each judged by the oracle. The number is the scenario's own (docs/scenarios)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from lab import pairing, record, waiting
+from lab.calm import calm, explain, quiet
+from lab.oracle_facts import Run
+from lab.service import answers, back
+from lab.sites import Lab
+from lab.verdict_model import Expectations, Quiet
+from tests.lab.conftest import Watch, held
+
+Watching = Callable[[], Watch]
+WORKLOAD = pairing.WORKLOAD
+
+
+def rest(lab: Lab, seconds: float = 2.0) -> None:
+    """Look on for a while: what must not happen needs time in which it could."""
+    time.sleep(seconds)
+
+
+def rejoined(lab: Lab, seconds: float = 120) -> None:
+    waiting.until(lambda: quiet(lab), "both sites online again", seconds, lambda: explain(lab))
+
+
+def pods_on(runs: tuple[Run, ...], site: str) -> set[str]:
+    return {run.container.pod for run in runs if run.site == site}
+
+
+def test_01_planned_moves_never_overlap_and_are_quick(calm_pair: Lab, watch: Watching) -> None:
+    """Scenario 1: a planned move hands over without overlap, without a fence, in at most 2.5 s without service."""
+    with watch() as seen:
+        starts = [seen.told("site-a")]
+        for target in ("site-b", "site-a"):
+            starts.append(seen.told(target))
+            pairing.move(calm_pair, WORKLOAD, target)
+            back(calm_pair, target, 10)
+        seen.expect(Expectations(starts=tuple(starts)))
+        rest(calm_pair)
+    verdict = seen.verdict(bound=2.5)
+    held(verdict, "I1", "I2", "I3")
+    assert len(verdict.outages) == 2 and not verdict.fences
+
+
+def test_06_and_27_power_cut_of_the_active_site(calm_pair: Lab, watch: Watching) -> None:
+    """Scenarios 6 and 27: the survivor fences, takes over; the fenced site boots with replicas 1 and stays down."""
+    lab, site = calm_pair, calm_pair.sites["site-a"]
+    with watch() as seen:
+        rest(lab)
+        starts = (seen.told("site-b"),)
+        site.power("off")
+        back(lab, "site-b", 30)
+        rejoined(lab)
+        seen.expect(Expectations(starts=starts))
+        said = site.kubectl("logs", "-n", "aos-sno-pair", "peer-0", "-c", "settle")
+        rest(lab, 5)
+    assert "replicas were 1" in said, f"the site must have booted with replicas 1 in its etcd: {said}"
+    verdict = seen.verdict(bound=15)
+    held(verdict, "I1", "I2", "I3", "I4", "I8")
+    assert [fence.site for fence in verdict.fences] == ["site-a"]
+    assert verdict.boots, "the oracle must have seen the fenced site boot"
+
+
+def test_07_power_cut_of_the_passive_site_leaves_the_service_alone(calm_pair: Lab, watch: Watching) -> None:
+    """Scenario 7: the passive site dies and comes back; the workload's pod is the same one throughout."""
+    lab = calm_pair
+    with watch() as seen:
+        rest(lab)
+        began = time.monotonic()
+        lab.sites["site-b"].power("off")
+        waiting.until(lambda: not _both_online(lab), "the loss being noticed", 30)
+        rejoined(lab)
+        seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
+        rest(lab)
+    verdict = seen.verdict(bound=0.5)
+    held(verdict, "I1", "I2", "I3", "I4", "I7")
+    assert len(pods_on(verdict.runs, "site-a")) == 1
+
+
+def _both_online(lab: Lab) -> bool:
+    view = pairing.pair_status(lab)
+    return bool(view and view.all_online())
+
+
+def _split(lab: Lab, watch: Watching, active: str) -> None:
+    """Scenario 10: cut every link; exactly one side is fenced, the favoured site-a wins wherever the workload is."""
+    calm(lab, on=active)
+    with watch() as seen:
+        rest(lab)
+        starts = (seen.told("site-a"), seen.told("site-b"))
+        began = time.monotonic()
+        lab.cut()
+        waiting.until(lambda: any(event.what == "bmc" for event in _news(lab, began)), "a fence", 60)
+        lab.heal()
+        back(lab, "site-a", 60)
+        rejoined(lab)
+        kept = (Quiet("site-a", began, time.monotonic()),) if active == "site-a" else ()
+        seen.expect(Expectations(starts=starts, quiet=kept))
+        rest(lab)
+    verdict = seen.verdict(bound=0.5 if active == "site-a" else 20)
+    held(verdict, "I1", "I2", "I3", "I4", *(("I7",) if active == "site-a" else ()))
+    assert [fence.site for fence in verdict.fences] == ["site-b"]
+
+
+def _news(lab: Lab, since: float) -> list[record.Event]:
+    lines = (lab.state_dir / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    return [event for event in map(record.parse_event, lines) if event.mono >= since]
+
+
+def test_10_split_with_the_workload_on_the_favoured_site(calm_pair: Lab, watch: Watching) -> None:
+    """One fence, and the winner's service is never interrupted."""
+    _split(calm_pair, watch, "site-a")
+
+
+def test_10_split_with_the_workload_on_the_other_site(calm_pair: Lab, watch: Watching) -> None:
+    """One fence; the service is back on the winner."""
+    _split(calm_pair, watch, "site-b")
+
+
+def test_16_api_of_the_active_site_down_for_a_minute_is_degraded_only(calm_pair: Lab, watch: Watching) -> None:
+    """Scenario 16 (60 s): no fence, no restart; Pacemaker shows the workload degraded, with the reason."""
+    lab, site = calm_pair, calm_pair.sites["site-a"]
+    with watch() as seen:
+        rest(lab)
+        began = time.monotonic()
+        site.api("stop")
+        said = waiting.until(lambda: _degraded(lab), "a degraded monitor", 40, lambda: explain(lab))
+        rest(lab, max(0.0, 60 - (time.monotonic() - began)))
+        site.api("start")
+        site.wait_ready()
+        seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
+        waiting.until(lambda: not _degraded(lab), "the degraded monitor gone", 40, lambda: explain(lab))
+        rest(lab)
+    assert "API is away" in said
+    held(seen.verdict(bound=0.5), "I1", "I2", "I3", "I7")
+
+
+def _degraded(lab: Lab) -> str:
+    """What crm_mon shows of a monitor that answered 190 (degraded); "" when it shows none."""
+    text = lab.sites["site-b"].peer(["crm_mon", "-1", "--include=all"])
+    return "\n".join(line for line in text.splitlines() if "degraded" in line)
+
+
+def test_20_site_joins_while_its_api_is_still_starting(calm_pair: Lab, watch: Watching) -> None:
+    """Scenario 20: the passive site joins without its API; the healthy workload is not restarted."""
+    lab, joining = calm_pair, calm_pair.sites["site-b"]
+    with watch() as seen:
+        rest(lab)
+        began = time.monotonic()
+        lab.event("fault", "site-b", "rebooted, its API held back")
+        joining.peer(["pcs", "resource", "refresh", "app", "node=site-b"], check=False)
+        joining.api("stop")
+        joining.peer(["sh", "-c", "kill -9 $(pidof corosync)"], container="corosync")
+        waiting.until(lambda: not _both_online(lab), "the loss being noticed", 60)
+        waiting.until(lambda: joining.pid() is not None, "the fenced site powered on", 60)
+        joining.api("stop")
+        rest(lab, 30)
+        joining.api("start")
+        rejoined(lab, 180)
+        seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
+        rest(lab)
+    held(seen.verdict(bound=0.5), "I1", "I2", "I4", "I7")
+
+
+def test_24_a_person_scales_the_passive_site_up(calm_pair: Lab, watch: Watching) -> None:
+    """Scenario 24: kubelet refuses the pod, the workload stays on one site, and the API shows why."""
+    lab, passive = calm_pair, calm_pair.sites["site-b"]
+    with watch() as seen:
+        passive.kubectl("scale", "deployment", WORKLOAD, "--replicas=1")
+        said = waiting.until(lambda: _refusal(lab), "kubelet's refusal", 60)
+        rest(lab, 10)
+        assert not answers(passive)
+        passive.kubectl("scale", "deployment", WORKLOAD, "--replicas=0")
+        rest(lab)
+    assert "is not a file" in said or "hostPath type check failed" in said
+    verdict = seen.verdict(bound=0.5)
+    held(verdict, "I1", "I2", "I3")
+    assert not pods_on(verdict.runs, "site-b")
+
+
+def _refusal(lab: Lab) -> str:
+    return lab.sites["site-b"].kubectl(
+        "get", "events", "--field-selector", "reason=FailedMount", "-o", "jsonpath={.items[*].message}")
