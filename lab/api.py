@@ -3,6 +3,7 @@
 import http.client
 import json
 import ssl
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Optional
 
@@ -40,3 +41,14 @@ class SiteApi:
             return 0, b""
         finally:
             connection.close()
+
+
+def ready_since(node: dict[str, Any], started: str) -> bool:
+    """Whether a node object says Ready by a heartbeat newer than the start of its machine.
+
+    Heartbeats have whole seconds, so one of the very second of the start may still be the old boot's.
+    """
+    since = datetime.fromisoformat(started).replace(microsecond=0)
+    return any(entry["type"] == "Ready" and entry["status"] == "True"
+               and datetime.fromisoformat(entry["lastHeartbeatTime"]) > since
+               for entry in node.get("status", {}).get("conditions", []))

@@ -6,6 +6,7 @@ from lab import engine as engines
 from lab import make
 from lab.engine import Engine
 from lab.errors import LabError
+from lab.names import LABEL
 from lab.state import LabState
 
 
@@ -36,14 +37,14 @@ def _containers(engine: Engine, name: str) -> int:
 
 
 def _networks(engine: Engine, name: str) -> int:
-    found = engine.client.networks.list(filters={"label": f"{make.LABEL}={name}"})
+    found = engine.client.networks.list(filters={"label": f"{LABEL}={name}"})
     for network in found:
         network.remove()
     return len(found)
 
 
 def _volumes(engine: Engine, name: str) -> int:
-    found = engine.client.volumes.list(filters={"label": f"{make.LABEL}={name}"})
+    found = engine.client.volumes.list(filters={"label": f"{LABEL}={name}"})
     for volume in found:
         volume.remove(force=True)
     return len(found)

@@ -10,12 +10,16 @@ import click
 from docker.errors import APIError
 from rich.console import Console
 
+from lab import engine as engines
+from lab import paths
 from lab import up as lifecycle
+from lab.build import images
 from lab.errors import LabError
-from lab.names import SITES, checked_name
+from lab.names import FIRST_OCTET, SITES, checked_name
 from lab.progress import Steps
 from lab.sites import Lab
-from lab.state import LabState
+from lab.state import LabState, known_labs
+from lab.status import table as status_table
 
 out = Console(highlight=False)
 site_argument = click.argument("site", type=click.Choice(SITES))
@@ -50,6 +54,38 @@ def down(name: str, keep_logs: bool) -> None:
     """Stop both sites and remove everything of theirs."""
     found = lifecycle.down(LabState(name), keep_logs)
     out.print(f"The lab {name} is down: removed {found}." if found else f"There was no lab {name}.")
+
+
+@main.command()
+@click.pass_context
+def status(context: click.Context) -> None:
+    """Power, API, node, peer pod and workload of both sites."""
+    out.print(status_table(attached(context)))
+
+
+@main.command("list")
+def list_labs() -> None:
+    """The labs of this machine."""
+    for plan in known_labs():
+        words = "up" if LabState(plan.name).complete else "not completely up"
+        out.print(f"{plan.name}: {words}, networks 10.{FIRST_OCTET + plan.index}.x")
+
+
+@main.command()
+def build() -> None:
+    """Build everything the sites are made of; `up` does so by itself."""
+    with Steps(out) as steps:
+        with engines.borrowed(paths.cache_dir() / "engine") as engine:
+            images.build_all(engine, steps.say)
+            images.archives(engine, steps.say)
+
+
+@main.command()
+@click.pass_context
+def load(context: click.Context) -> None:
+    """Rebuild what changed and import it into both running sites."""
+    with Steps(out) as steps:
+        lifecycle.load(attached(context), steps.say)
 
 
 @main.command()

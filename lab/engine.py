@@ -1,7 +1,7 @@
 """The container engine behind the lab, always through the Docker API.
 
-DOCKER_HOST decides when it is set; else a Docker daemon that answers; else the lab starts `podman system service` of its
-own on a socket in its state directory. Only local engines do: the lab enters its sites' namespaces by pid.
+DOCKER_HOST decides when it is set; else a Docker daemon that answers; else the lab starts a `podman system service` of
+its own on a socket in its state directory. Only local engines do: the lab enters its sites' namespaces by pid.
 """
 
 import os
@@ -10,13 +10,17 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 import docker
 from docker.errors import DockerException
 
 from lab.errors import LabError
+from lab.state import held
 
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 START_SECONDS = 15.0
@@ -50,6 +54,19 @@ def connect(directory: Path) -> Engine:
     return _attach(_own_socket(directory), own=True)
 
 
+@contextmanager
+def borrowed(directory: Path) -> Iterator[Engine]:
+    """An engine for the time of a build; a podman service that was started for it ends with it."""
+    with held(directory.with_suffix(".lock")):
+        engine = connect(directory)
+        try:
+            yield engine
+        finally:
+            engine.client.close()
+            if engine.own:
+                stop_service(directory)
+
+
 def stop_service(directory: Path) -> None:
     """End the podman service of this directory, if there is one."""
     pid = service_pid(directory)
@@ -59,7 +76,7 @@ def stop_service(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def service_pid(directory: Path) -> "int | None":
+def service_pid(directory: Path) -> Optional[int]:
     """The pid of the podman service of this directory; None when it is dead or the pid is someone else's now."""
     try:
         pid = int((directory / "pid").read_text())
@@ -75,7 +92,7 @@ def _own_socket(directory: Path) -> Path:
 
 def _socket_of(url: str) -> Path:
     if not url.startswith("unix://"):
-        raise LabError(f"DOCKER_HOST is {url}; the lab needs an engine on this machine, as in unix:///var/run/docker.sock")
+        raise LabError(f"DOCKER_HOST is {url}; the lab needs an engine of this machine, as in unix:///run/docker.sock")
     return Path(url.removeprefix("unix://"))
 
 

@@ -1,19 +1,16 @@
 """Make a lab's networks, disks and containers through the Docker API, each with the lab's label."""
 
 import json
-from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 from docker.models.containers import Container
 from docker.types import EndpointConfig, IPAMConfig, IPAMPool
 
 from lab import paths
 from lab.build import images
-from lab.engine import DOCKER_SOCKET, Engine
+from lab.engine import Engine
 from lab.names import BMC_PORT, LABEL, MANAGEMENT, LabPlan, Network, SitePlan
 from lab.state import LabState, write_private
-
-Say = Callable[[str], None]
 
 
 def labelled(engine: Engine, name: str) -> list[Container]:
@@ -22,9 +19,8 @@ def labelled(engine: Engine, name: str) -> list[Container]:
     return found
 
 
-def containers(engine: Engine, state: LabState, plan: LabPlan, say: Say) -> None:
+def containers(engine: Engine, state: LabState, plan: LabPlan) -> None:
     """Networks, then a disk, a site and a BMC each; all of them started."""
-    say("making networks, disks and containers")
     for network in plan.networks:
         _network(engine, plan, network)
     for site in plan.sites:
@@ -71,7 +67,7 @@ def _bmc_socket(engine: Engine) -> tuple[str, str, str]:
     """
     if engine.own:
         return str(engine.socket.parent), f"/run/engine/{engine.socket.name}", "/run/engine"
-    return str(engine.socket or DOCKER_SOCKET), "/run/engine.sock", "/run/engine.sock"
+    return str(engine.socket), "/run/engine.sock", "/run/engine.sock"
 
 
 def _bmc_files(state: LabState, site: SitePlan, socket: str) -> None:
@@ -100,14 +96,13 @@ def lan_conf(site: SitePlan, user: str, password: str) -> str:
             f'  user 2 true "{user}" "{password}" admin 10 md5\n')
 
 
-def _create(engine: Engine, site: SitePlan, name: str, image: str, binds: list[str], host: int, *,
-            privileged: bool = False, cgroupns: Optional[str] = None, **more: Any) -> Container:
+def _create(engine: Engine, site: SitePlan, name: str, image: str, binds: list[str], host: int,
+            **more: Any) -> Container:
     """A container on the management network at the host's number, with its fixed MAC address."""
     network = site.lab.network(MANAGEMENT)
-    version = engine.client.api._version
-    endpoint = EndpointConfig(version, ipv4_address=network.address(host), mac_address=site.mac(MANAGEMENT, host))
-    extra = {"cgroupns": cgroupns} if cgroupns else {}
+    endpoint = EndpointConfig(engine.client.api.api_version, ipv4_address=network.address(host),
+                              mac_address=site.mac(MANAGEMENT, host))
     container: Container = engine.client.containers.create(
-        image, name=name, labels={LABEL: site.lab.name}, volumes=binds, privileged=privileged, network=network.name,
-        networking_config={network.name: endpoint}, **extra, **more)
+        image, name=name, labels={LABEL: site.lab.name}, volumes=binds, network=network.name,
+        networking_config={network.name: endpoint}, **more)
     return container

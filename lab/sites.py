@@ -6,7 +6,7 @@
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -14,7 +14,7 @@ from docker.errors import NotFound
 
 from lab import engine as engines
 from lab import shell, waiting
-from lab.api import SiteApi
+from lab.api import SiteApi, ready_since
 from lab.bmc.power import PowerError, Switch
 from lab.engine import Engine
 from lab.errors import LabError
@@ -68,7 +68,8 @@ class Site:
 
     def power(self, order: str) -> None:
         """"off" kills the site and returns once it is dead; "on" returns once its first process runs; or "reset"."""
-        orders = {"on": self._switch.on, "off": self._switch.off, "reset": self._switch.reset}
+        orders: dict[str, Callable[[], None]] = {
+            "on": self._switch.on, "off": self._switch.off, "reset": self._switch.reset}
         if order not in orders:
             raise LabError(f"power knows on, off and reset, not {order!r}")
         self._state.event(f"power-{order}", self.name)
@@ -107,7 +108,8 @@ class Site:
 
     def run(self, argv: Sequence[str], input: Optional[str] = None, timeout: float = 60, check: bool = True) -> str:
         """What the program wrote to stdout, run inside the site as root; timeout in seconds."""
-        return shell.run(self.inside(argv), stdin=input, timeout=timeout, check=check, title=f"{argv[0]} on {self.name}")
+        title = f"{argv[0]} on {self.name}"
+        return shell.run(self.inside(argv), stdin=input, timeout=timeout, check=check, title=title)
 
     def inside(self, argv: Sequence[str]) -> list[str]:
         """The host's command line that runs the program in the site's namespaces."""
@@ -115,8 +117,8 @@ class Site:
         if pid is None:
             raise LabError(f"{self.name} is powered off; switch it on with `lab/lab power on {self.name}`")
         settings = [f"{name}={value}" for name, value in INSIDE.items()]
-        return ["nsenter", "-t", str(pid), "-m", "-u", "-i", "-n", "-p", "-C", "--", "/usr/bin/env", "-i", "-C", "/root",
-                *settings, *argv]
+        return ["nsenter", "-t", str(pid), "-m", "-u", "-i", "-n", "-p", "-C", "--",
+                "/usr/bin/env", "-i", "-C", "/root", *settings, *argv]
 
     def kubectl(self, *args: str, input: Optional[str] = None, timeout: float = 60, check: bool = True) -> str:
         """kubectl as administrator, inside the site."""
@@ -145,7 +147,7 @@ class Site:
         self.wait_api(seconds)
         waiting.until(self.node_ready, f"the node {self.name} becoming Ready", seconds, self._why("kubelet"))
 
-    def _why(self, daemon: str) -> Any:
+    def _why(self, daemon: str) -> Callable[[], str]:
         def explain() -> str:
             if self.pid() is None:
                 return f"{self.name} is powered off."
@@ -154,10 +156,8 @@ class Site:
 
     def node_ready(self) -> bool:
         """Whether the node is Ready by a report newer than the last power-on; the stale one does not count."""
-        node = self.kube.get(NODE_PATH + self.name) or {}
-        since = self._container_state().get("StartedAt", "")[:19]
-        return any(entry["type"] == "Ready" and entry["status"] == "True" and entry["lastHeartbeatTime"][:19] >= since
-                   for entry in node.get("status", {}).get("conditions", []))
+        node = self.kube.get(NODE_PATH + self.name)
+        return node is not None and ready_since(node, str(self._container_state()["StartedAt"]))
 
     def recut(self) -> None:
         """Put the remembered cut state in force, if the site is on; a boot does so by itself."""

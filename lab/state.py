@@ -109,13 +109,26 @@ class LabState:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the lab's lock; LabError at once when another up or down of this lab is at work."""
-        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(self.home / f".{self.name}.lock", "a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise LabError(f"another up or down of the lab {self.name!r} is at work; wait until it is done") from None
+        with held(self.home / f".{self.name}.lock", f"another up or down of the lab {self.name!r} is at work"):
             yield
+
+    @contextmanager
+    def choosing(self) -> Iterator[None]:
+        """Hold the lock under which labs choose their index."""
+        with held(self.home / ".index.lock"):
+            yield
+
+
+@contextmanager
+def held(file: Path, busy: Optional[str] = None) -> Iterator[None]:
+    """Hold a lock file; waits for it, or raises LabError at once when `busy` says what holds it."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(file, "a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+        except BlockingIOError:
+            raise LabError(f"{busy}; wait until it is done") from None
+        yield
 
 
 def parse_cut(text: str) -> set[int]:
@@ -141,9 +154,9 @@ def _read_plan(directory: Path) -> Optional[LabPlan]:
     return LabPlan(kept["name"], kept["index"])
 
 
-def other_labs(state: LabState) -> list[LabPlan]:
-    """The labs that other state directories of this home remember."""
-    if not state.home.is_dir():
-        return []
-    plans = (_read_plan(entry) for entry in sorted(state.home.iterdir()) if entry.name != state.name)
+def known_labs(home: Optional[Path] = None) -> list[LabPlan]:
+    """The labs that the state directories of a home remember."""
+    place = home or paths.labs_home()
+    entries = sorted(place.iterdir()) if place.is_dir() else []
+    plans = (_read_plan(entry) for entry in entries if entry.is_dir())
     return [plan for plan in plans if plan is not None]

@@ -8,10 +8,9 @@ from pathlib import Path
 from lab import certs, engine as engines, hostnet, make, waiting
 from lab.build import images
 from lab.clean import sweep
-from lab.engine import Engine
 from lab.names import LabPlan, SitePlan, first_free_index
 from lab.sites import Lab, Site
-from lab.state import LabState, other_labs
+from lab.state import LabState, known_labs
 
 Say = Callable[[str], None]
 
@@ -26,10 +25,12 @@ def up(state: LabState, say: Say) -> bool:
             say(f"cleaned what a crash left behind: {found}")
         engine = engines.connect(state.engine_directory)
         images.build_all(engine, say)
-        plan = LabPlan(state.name, first_free_index({lab.index for lab in other_labs(state)}, hostnet.subnets()))
-        _furnish(state, plan, say)
-        make.containers(engine, state, plan, say)
-        _fill(Lab(plan, state, engine), _archives(engine, say), say)
+        archives = images.archives(engine, say)
+        say("making networks, disks and containers")
+        plan = _claim(state)
+        _furnish(state, plan)
+        make.containers(engine, state, plan)
+        _fill(Lab(plan, state, engine), archives, say)
         state.set_complete()
         state.event("up")
         return True
@@ -51,9 +52,15 @@ def running(state: LabState) -> bool:
     return all({site.container, site.bmc_container} <= there for site in plan.sites)
 
 
-def _furnish(state: LabState, plan: LabPlan, say: Say) -> None:
-    say("making keys and certificates")
-    state.create(plan)
+def _claim(state: LabState) -> LabPlan:
+    """Choose an index and remember it, before any other lab may choose."""
+    with state.choosing():
+        plan = LabPlan(state.name, first_free_index({lab.index for lab in known_labs(state.home)}, hostnet.subnets()))
+        state.create(plan)
+    return plan
+
+
+def _furnish(state: LabState, plan: LabPlan) -> None:
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda site: _furnish_site(state, site), plan.sites))
 
@@ -66,8 +73,12 @@ def _furnish_site(state: LabState, site: SitePlan) -> None:
     (directory / "sno" / "site.json").write_text(json.dumps(facts))
 
 
-def _archives(engine: Engine, say: Say) -> list[Path]:
-    return [images.archive(engine, tag, say) for tag in images.IN_SITES if images.present(engine, tag)]
+def load(lab: Lab, say: Say) -> None:
+    """Build what changed and bring it into the running sites; pods that use an image must be deleted to take it up."""
+    images.build_all(lab.engine, say)
+    for archive in images.archives(lab.engine, say):
+        for site in lab.sites.values():
+            load_image(site, archive)
 
 
 def _fill(lab: Lab, archives: list[Path], say: Say) -> None:

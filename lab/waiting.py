@@ -1,4 +1,4 @@
-"""Wait for a condition with a deadline; on expiry the error says what was awaited and quotes the daemon's last words."""
+"""Wait for a condition with a deadline; on expiry the error says what was awaited and why it may not have come."""
 
 import time
 from collections.abc import Callable

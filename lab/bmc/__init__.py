@@ -1,1 +1,1 @@
-"""What runs inside a site's management controller, and what the lab's own power switch uses too. Standard library alone."""
+"""What runs inside a site's management controller; the lab's own power switch uses it too. Standard library alone."""

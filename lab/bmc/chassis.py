@@ -20,8 +20,13 @@ PENDING_SECONDS = 60.0
 
 def read(parameters: list[str], switch: Switch) -> list[str]:
     """The lines ipmi_sim expects to "get"."""
-    answers = {"power": lambda: int(_pending() or switch.is_on()), "boot": lambda: "default"}
-    return [f"{parameter}:{answers.get(parameter, int)()}" for parameter in parameters]
+    return [f"{parameter}:{_reading(parameter, switch)}" for parameter in parameters]
+
+
+def _reading(parameter: str, switch: Switch) -> str:
+    if parameter == "power":
+        return "1" if _pending() or switch.is_on() else "0"
+    return "default" if parameter == "boot" else "0"
 
 
 def orders(parameters: list[str]) -> list[str]:

@@ -37,7 +37,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Switch:
-    """Power of the container `container` of the engine behind `engine_socket`; `lock` is shared by all who switch it."""
+    """Power of one container of the engine behind `engine_socket`; `lock` is shared by all who switch it."""
 
     def __init__(self, engine_socket: str, container: str, lock: Path) -> None:
         self._socket = engine_socket

@@ -11,6 +11,7 @@ from lab import paths, shell
 from lab.build import base, keys, kube
 from lab.build.engine_build import build_image, image_id, image_key, save_image
 from lab.engine import Engine
+from lab.state import held
 
 PREFIX = "localhost/aos-sno-pair"
 BASE = f"{PREFIX}/base:{base.RELEASE}"
@@ -38,7 +39,12 @@ class Recipe:
 
 
 def build_all(engine: Engine, say: Say) -> None:
-    """Build what is missing or out of date; the peer image only when its Containerfile is there."""
+    """Build what is missing or out of date, one builder at a time."""
+    with held(paths.cache_dir() / "build.lock"):
+        _build_all(engine, say)
+
+
+def _build_all(engine: Engine, say: Say) -> None:
     binaries = kube.binaries(say)
     base_key = ensure(engine, _base_recipe(say), say)
     recipes = [_site(binaries, base_key), _bmc(base_key), _program("app", APP), _program("pause", PAUSE)]
@@ -67,6 +73,12 @@ def ensure(engine: Engine, recipe: Recipe, say: Say) -> str:
 def present(engine: Engine, tag: str) -> bool:
     """Whether the image was built; only the peer's may be missing."""
     return image_key(engine, tag) is not None
+
+
+def archives(engine: Engine, say: Say) -> list[Path]:
+    """The archives of the images that belong into the sites."""
+    with held(paths.cache_dir() / "build.lock"):
+        return [archive(engine, tag, say) for tag in IN_SITES if present(engine, tag)]
 
 
 def archive(engine: Engine, tag: str, say: Say) -> Path:
