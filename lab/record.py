@@ -148,26 +148,33 @@ class Writer:
 
 
 class Stretches(Generic[S]):
-    """Folds looks into stretches: a new one when the state changes, or when the open one is ``longest`` seconds old."""
+    """Folds looks into stretches: a new one when the state changes, or when the open one is ``longest`` seconds old.
+
+    The first look after a change is emitted at once, so that who reads along learns of it without delay.
+    """
 
     def __init__(self, emit: Callable[[Stretch[S]], None], longest: float = 1.0) -> None:
         self._emit: Callable[[Stretch[S]], None] = emit
         self._longest = longest
         self._open: Stretch[S] | None = None
+        self._state: S | None = None
 
     def saw(self, mono: float, state: S) -> bool:
         """Take one look; True when it found something else than the look before."""
-        before = self._open
-        if before is None:
-            self._open = Stretch(mono, mono, 1, 0.0, state)
+        look = Stretch(mono, mono, 1, 0.0, state)
+        if state != self._state:
+            self.close()
+            self._emit(look)
+            self._state = state
             return True
-        if state == before.state and mono - before.first < self._longest:
+        before = self._open
+        if before is not None and mono - before.first < self._longest:
             gap = max(before.gap, mono - before.last)
             self._open = Stretch(before.first, mono, before.samples + 1, gap, state)
-            return False
-        self._emit(before)
-        self._open = Stretch(mono, mono, 1, 0.0, state)
-        return state != before.state
+        else:
+            self.close()
+            self._open = look
+        return False
 
     def close(self) -> None:
         """Emit what is still open."""

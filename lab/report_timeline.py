@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from lab import oracle_facts as facts
 from lab.oracle_facts import Run
 from lab.record import Answer, Event, Power, Record, Runtime, Stretch
 from lab.verdict_model import Verdict
@@ -13,7 +14,7 @@ from lab.verdict_model import Verdict
 WIDTH, GUTTER, MARGIN = 1000.0, 96.0, 12.0
 LANE, STEP, DOT = 16.0, 21.0, 8.0
 CHARACTER = 6.6
-SILENT = {"expect", "up", "down", "shown"}
+SILENT = {"expect", "up", "down"}
 S = TypeVar("S", Runtime, Answer)
 
 WORDS: dict[str, str] = {
@@ -25,8 +26,8 @@ WORDS: dict[str, str] = {
     "move": "{detail}", "note": "{detail}", "bmc": "BMC of {site}: {detail}",
 }
 BMC_WORDS = {
-    "off asked": "fence: the BMC of {site} is told to cut its power", "reset asked": "fence: the BMC resets {site}",
-    "off: the site is dead": "fence: the BMC confirms that {site} is dead",
+    "off asked": "the BMC of {site} is told to cut its power", "reset asked": "the BMC of {site} is told to reset it",
+    "off: the site is dead": "the BMC of {site} confirms that it is dead",
     "on asked": "the BMC of {site} is told to switch it on",
 }
 
@@ -43,15 +44,17 @@ class Mark:
 
 def marks(events: Iterable[Event]) -> list[Mark]:
     """The events worth a number, in words; what only confirms a finished order is left out."""
+    ordered = sorted(events, key=lambda event: event.mono)
+    fenced = {(fence.site, fence.asked) for fence in facts.fences(ordered)}
     found = []
-    for event in sorted(events, key=lambda event: event.mono):
-        bmc = event.what == "bmc"
-        if event.what in SILENT or event.what.endswith("-done") or bmc and event.detail.startswith("on: "):
+    for event in ordered:
+        if event.what in SILENT or event.what.endswith("-done") or event.detail.startswith("on: "):
             continue
-        pattern = BMC_WORDS.get(event.detail) if bmc else None
+        pattern = BMC_WORDS.get(event.detail) if event.what == "bmc" else None
         pattern = pattern or WORDS.get(event.what, "{what} {site} {detail}")
         text = pattern.format(what=event.what, site=event.site or "", detail=event.detail).strip()
-        found.append(Mark(event.mono, event.site, text, bmc and not event.detail.startswith("on")))
+        fence = event.what == "bmc" and (event.site, event.mono) in fenced
+        found.append(Mark(event.mono, event.site, f"fence: {text}" if fence else text, fence))
     return found
 
 
@@ -123,14 +126,14 @@ def timeline(record: Record, verdict: Verdict) -> ET.Element:
     for tick in ticks(drawing.seconds):
         drawing.line("grid", drawing.x(drawing.start + tick), top, bottom)
         drawing.text("soft", drawing.x(drawing.start + tick), bottom + 15, f"{tick:.0f} s", "middle")
+    for clash in verdict.overlaps:
+        kind = "clash" if clash.seen else "blind"
+        drawing.bar(kind, clash.start, clash.end, top - 4, "ran on both sites", bottom - top + 4)
     _users(drawing, verdict, top)
     y = top + STEP + 8
     for site in record.header.sites:
         _site(drawing, record, verdict, site, y)
         y += 4 * STEP + 30
-    for clash in verdict.overlaps:
-        kind = "clash" if clash.seen else "blind"
-        drawing.bar(kind, clash.start, clash.end, top, "ran on both sites", bottom - top)
     _marks(drawing, shown, rows, bottom)
     drawing.root.set("viewBox", f"0 0 {WIDTH:.0f} {bottom + 22:.0f}")
     return drawing.root
