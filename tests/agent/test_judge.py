@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import pytest
@@ -78,7 +78,7 @@ class Row(NamedTuple):
     deep: bool = False
     held: bool = True
     past: Past = Past()
-    more: dict[str, object] = {}
+    more: Mapping[str, object] = {}
     says: str = ""
 
 
@@ -184,16 +184,16 @@ def test_monitor_of_an_unguarded_workload(row: Row) -> None:
 # -- invariants over every combination -----------------------------------------------------------------------------
 
 ALL_SETTINGS = [settings(replica_min=least, replica_max=most, drift=drift, unavailable_grace=grace)
-                for (least, most), drift, grace in itertools.product([(0, 1), (0, 2), (1, 3)], ["degraded", "fail"],
-                                                                     ["0", "60s"])]
+                for (least, most), drift, grace in itertools.product(
+                    ((0, 1), (0, 2), (1, 3)), ("degraded", "fail"), ("0", "60s"))]
 
 
 def views() -> Iterator[View]:
     yield View(silent="why")
     for members, leaving in ((-1, 0), (0, 0), (1, 0), (1, 1), (2, 1)):
         yield View(missing=True, members=members, leaving=leaving)
-        for spec, available, current, paused, lost in itertools.product((0, 1, 2, 3, 4), (0, 1, 3), (True, False),
-                                                                       (True, False), ("", "lost")):
+        for spec, available, current, paused, lost in itertools.product(
+                (0, 1, 2, 3, 4), (0, 1, 3), (True, False), (True, False), ("", "lost")):
             yield View(spec=spec, available=available, current=current, paused=paused, members=members,
                        leaving=leaving, gate_lost=lost)
 
