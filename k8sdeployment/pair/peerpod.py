@@ -21,6 +21,9 @@ NAME = "peer"
 LABELS = {"app.kubernetes.io/name": "aos-sno-pair", "app.kubernetes.io/component": NAME}
 CONFIGURATION = "peer"
 PCSD_SECRET_KEY = "hacluster"
+_UIDGID = "uidgid"
+# What outlives the pod and the boot, each below /var/lib/aos on the host.
+_STATE = ("corosync-state", "pacemaker-state", "pacemaker-log", "pcsd-state")
 
 
 def manifests(pair: SNOPair, site: Site) -> list[Manifest]:
@@ -51,7 +54,7 @@ def _configuration(pair: SNOPair) -> Manifest:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": CONFIGURATION, "namespace": pair.metadata.namespace, "labels": LABELS},
-        "data": {"corosync.conf": corosync_conf(pair)},
+        "data": {"corosync.conf": corosync_conf(pair), _UIDGID: "# none: pcs wants the directory to be there\n"},
     }
 
 
@@ -102,7 +105,7 @@ def _this_node(site: Site) -> dict[str, Any]:
 def _volumes(pair: SNOPair, site: Site) -> list[dict[str, Any]]:
     return [
         {"name": "corosync", "projected": {"sources": [_conf_source(), _authkey_source(pair)]}},
-        {"name": "conf", "configMap": {"name": CONFIGURATION}},
+        {"name": "conf", "projected": {"sources": [_conf_source()]}},
         {"name": "pcsd-password", "secret": {
             "secretName": pair.spec.secret_ref.name,
             "defaultMode": 0o400,
@@ -114,13 +117,14 @@ def _volumes(pair: SNOPair, site: Site) -> list[dict[str, Any]]:
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}},
         {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
         {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
-        *(_host(name, f"{paths.HOST_STATE}/{name}") for name in ("corosync-state", "pacemaker-state", "pcsd-state")),
+        *(_host(name, f"{paths.HOST_STATE}/{name}") for name in _STATE),
         _host("permits", paths.PERMITS),
     ]
 
 
 def _conf_source() -> dict[str, Any]:
-    return {"configMap": {"name": CONFIGURATION, "items": [{"key": "corosync.conf", "path": "corosync.conf"}]}}
+    items = [{"key": "corosync.conf", "path": "corosync.conf"}, {"key": _UIDGID, "path": f"uidgid.d/{_UIDGID}"}]
+    return {"configMap": {"name": CONFIGURATION, "items": items}}
 
 
 def _authkey_source(pair: SNOPair) -> dict[str, Any]:
