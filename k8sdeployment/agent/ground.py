@@ -41,11 +41,11 @@ def unescape(field: str) -> str:
 
 
 class _Mount:
-    __slots__ = ("identity", "device", "root", "point", "fstype")
+    __slots__ = ("identity", "parent", "device", "root", "point", "fstype")
 
     def __init__(self, line: str) -> None:
         fields = line.split(" ")
-        self.identity, self.device = fields[0], fields[2]
+        self.identity, self.parent, self.device = fields[:3]
         self.root, self.point = unescape(fields[3]), unescape(fields[4])
         self.fstype = fields[fields.index("-", 6) + 1]
 
@@ -60,15 +60,26 @@ def _below(path: str, point: str) -> bool:
 
 
 def _covering(mounts: list[_Mount], path: str) -> tuple[_Mount, str] | None:
-    """The mount that a path lies on (the last one mounted on the longest prefix) and the path within it."""
-    best = None
-    for mount in mounts:
-        if _below(path, mount.point) and (best is None or len(mount.point) >= len(best.point)):
-            best = mount
-    if best is None:
+    """The mount that a path leads to and the path within it, walked from mount to mount as the kernel does.
+
+    The longest prefix alone would also find a mount that lies hidden under a later one.
+    """
+    known = {mount.identity for mount in mounts}
+    here = next((mount for mount in mounts if mount.point == "/" and
+                 (mount.parent == mount.identity or mount.parent not in known)), None)
+    above = here
+    while above is not None:
+        here = above
+        children = [mount for mount in mounts if mount.parent == here.identity != mount.identity]
+        above = min((mount for mount in children if _below(path, mount.point)), key=_depth, default=None)
+    if here is None:
         return None
-    rest = path[len(best.point):] if best.point != "/" else path
-    return best, (best.root.rstrip("/") + "/" + rest.lstrip("/")).rstrip("/") or "/"
+    rest = path[len(here.point):] if here.point != "/" else path
+    return here, (here.root.rstrip("/") + "/" + rest.lstrip("/")).rstrip("/") or "/"
+
+
+def _depth(mount: _Mount) -> int:
+    return len(mount.point)
 
 
 def _identity(mounts: list[_Mount]) -> str:
