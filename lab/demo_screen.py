@@ -22,30 +22,39 @@ class Screen:
     """Where the demo writes; ``seconds`` run from its making."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False)
+        self.console = console or _console()
         self._begun = time.monotonic()
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._begun
 
+    def line(self, text: str | Text) -> None:
+        """One line, left whole however wide the terminal is: a log is read by machines too."""
+        self.console.print(text, soft_wrap=True)
+
     def heading(self, text: str) -> None:
         """What is shown next."""
-        self.console.print(f"\n[bold]{text}[/bold]")
+        self.line("")
+        self.line(Text(text, "bold"))
 
     def fact(self, text: str) -> None:
         """Something that was checked just now."""
-        self.console.print(Text.assemble((f"{self.seconds:7.1f} s  ", "dim"), ("✓ ", "green"), text))
+        self.line(Text.assemble((f"{self.seconds:7.1f} s  ", "dim"), ("✓ ", "green"), text))
 
     def say(self, text: str) -> None:
         """Something that is being done."""
-        self.console.print(Text.assemble((f"{self.seconds:7.1f} s  ", "dim"), f"  {text}"))
+        self.line(Text.assemble((f"{self.seconds:7.1f} s  ", "dim"), f"  {text}"))
+
+    def failure(self, text: str) -> None:
+        """What ends the demonstration."""
+        self.line("")
+        self.line(Text(text, "bold red"))
 
     def await_that(
         self, what: str, condition: Callable[[], Found | None], limit: float, since: float | None = None
     ) -> Found:
-        """The first true answer of the condition, the seconds since ``since`` counted live; LabError after ``limit``.
-        """
+        """The first true answer; the seconds since ``since`` are counted live; LabError after ``limit`` of them."""
         begun = time.monotonic()
         since = begun if since is None else since
         with self.console.status("") as status:
@@ -70,7 +79,7 @@ class Screen:
         for finding in verdict.findings:
             outcome = Text(finding.outcome.value, style=STYLE[finding.outcome])
             promise.add_row(f"{finding.invariant} {finding.title}", outcome, finding.evidence)
-        self.console.print()
+        self.line("")
         self.console.print(times)
         self.console.print(promise)
 
@@ -79,3 +88,9 @@ def _aim(measure: Measure) -> str:
     if measure.most is None:
         return ""
     return measure.target() if measure.met else f"{measure.target()}, missed"
+
+
+def _console() -> Console:
+    """As wide as the terminal; 120 columns where there is none."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=120)

@@ -14,26 +14,25 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, Generic, Protocol, TypeVar
+from typing import IO, Protocol
 
 from lab import record
+from lab.oracle_lane import Changed, Lane
 from lab.oracle_power import PowerEye
 from lab.oracle_probe import Prober, ask_api, ask_service
 from lab.oracle_proc import Cgroups, Life
 from lab.oracle_runtime import RuntimeEye, SightLost
-from lab.record import Answer, Event, Header, Power, Runtime, State, Stretches, Writer
+from lab.record import Answer, Event, Header, Power, Runtime, Writer
 
 PERIOD = 0.1
 API_PERIOD = 0.5
 READY_SECONDS = 15.0
 EVENTS = "events.jsonl"
 WORKLOADS = ("default/app",)
-Changed = Callable[[float, str, str, State], None]
-S = TypeVar("S", Runtime, Answer)
 
 
 class WatchedSite(Protocol):
@@ -116,40 +115,20 @@ class EventTail:
         return [record.parse_event(line) for line in whole.decode("utf-8", "replace").splitlines()]
 
 
-class Lane(Generic[S]):
-    """One kind of look at one site, on its way to the record and to whoever wants to hear of changes."""
-
-    def __init__(self, what: str, site: str, writer: Writer, changed: Changed | None) -> None:
-        self._what, self._site, self._changed = what, site, changed
-        self._row: Stretches[S] = Stretches(partial(writer.saw, what, site))
-
-    def took(self, mono: float, state: S) -> None:
-        """Take one look."""
-        if self._row.saw(mono, state) and self._changed:
-            self._changed(mono, self._what, self._site, state)
-
-    def close(self) -> None:
-        """Write what is still open."""
-        self._row.close()
-
-
 class Sampler:
-    """The loop: every ``period`` seconds one look at every site, all of it written to the record."""
+    """The loop: every ``PERIOD`` seconds one look at every site, all of it written to the record."""
 
     def __init__(
-        self, sites: Mapping[str, WatchedSite], workloads: Iterable[str], writer: Writer, events: EventTail,
-        period: float = PERIOD, changed: Changed | None = None,
+        self, sites: Mapping[str, WatchedSite], eyes: Mapping[str, SiteEye], writer: Writer, events: EventTail,
+        changed: Changed | None = None,
     ) -> None:
-        cgroups = Cgroups()
-        workloads = tuple(workloads)
         self._sites = sites
-        self._eyes = {name: SiteEye(site, workloads, cgroups) for name, site in sites.items()}
+        self._eyes = eyes
         self._runtime = {name: Lane[Runtime]("runtime", name, writer, changed) for name in sites}
         self._service = {name: Lane[Answer]("service", name, writer, changed) for name in sites}
         self._api = {name: Lane[Answer]("api", name, writer, changed) for name in sites}
         self._writer = writer
         self._events = events
-        self._period = period
 
     def run(self, stop: threading.Event) -> None:
         """Watch until ``stop`` is set, then end the record as it should end."""
@@ -158,7 +137,7 @@ class Sampler:
             prober.start()
         due = time.monotonic()
         while not stop.wait(max(0.0, due - time.monotonic())):
-            due = max(due + self._period, time.monotonic())
+            due = max(due + PERIOD, time.monotonic())
             for name, eye in self._eyes.items():
                 self._runtime[name].took(time.monotonic(), eye.look())
             self._copy_events()
@@ -181,7 +160,7 @@ class Sampler:
         found = []
         for name, site in self._sites.items():
             service, api = partial(ask_service, site.service_url), partial(ask_api, site.management)
-            found.append(Prober(service, self._service[name].took, self._period, stop))
+            found.append(Prober(service, self._service[name].took, PERIOD, stop))
             found.append(Prober(api, self._api[name].took, API_PERIOD, stop))
         return found
 
@@ -191,9 +170,10 @@ def sample(
     workloads: Iterable[str] = WORKLOADS, changed: Changed | None = None,
 ) -> None:
     """Watch in this process until ``stop`` is set."""
-    workloads = tuple(workloads)
+    workloads, cgroups = tuple(workloads), Cgroups()
+    eyes = {name: SiteEye(site, workloads, cgroups) for name, site in sites.items()}
     header = Header(lab_name, tuple(sites), workloads, PERIOD, time.monotonic(), time.time())
-    Sampler(sites, workloads, Writer(stream, header), EventTail(events), changed=changed).run(stop)
+    Sampler(sites, eyes, Writer(stream, header), EventTail(events), changed).run(stop)
 
 
 def take_precedence() -> None:

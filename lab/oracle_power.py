@@ -39,7 +39,7 @@ class PowerEye:
         self._cgroups = cgroups or Cgroups(proc)
         self._homes: tuple[Path, ...] = ()
         self._boot: Life | None = None
-        self._asked: Asked | None = None
+        self._asked = self._answer()
         self._wanted = threading.Event()
         threading.Thread(target=self._keep_asking, daemon=True).start()
 
@@ -88,9 +88,12 @@ class PowerEye:
     def _keep_asking(self) -> None:
         while True:
             self._wanted.wait()
-            asked = time.monotonic()
-            try:
-                self._asked = Asked(asked, self._ask())
-            except Exception:  # whatever the engine's trouble is, it says nothing about the site
-                self._asked = None
+            self._asked = self._answer()
             time.sleep(ASK_SELDOM if self._homes else ASK_EVERY)
+
+    def _answer(self) -> Asked | None:
+        asked = time.monotonic()
+        try:
+            return Asked(asked, self._ask())
+        except Exception:  # whatever the engine's trouble is, it says nothing about the site
+            return None

@@ -14,7 +14,7 @@ from __future__ import annotations
 import enum
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Generic, TypeVar
@@ -145,42 +145,6 @@ class Writer:
         with self._lock:
             self._stream.write(text + "\n")
             self._stream.flush()
-
-
-class Stretches(Generic[S]):
-    """Folds looks into stretches: a new one when the state changes, or when the open one is ``longest`` seconds old.
-
-    The first look after a change is emitted at once, so that who reads along learns of it without delay.
-    """
-
-    def __init__(self, emit: Callable[[Stretch[S]], None], longest: float = 1.0) -> None:
-        self._emit: Callable[[Stretch[S]], None] = emit
-        self._longest = longest
-        self._open: Stretch[S] | None = None
-        self._state: S | None = None
-
-    def saw(self, mono: float, state: S) -> bool:
-        """Take one look; True when it found something else than the look before."""
-        look = Stretch(mono, mono, 1, 0.0, state)
-        if state != self._state:
-            self.close()
-            self._emit(look)
-            self._state = state
-            return True
-        before = self._open
-        if before is not None and mono - before.first < self._longest:
-            gap = max(before.gap, mono - before.last)
-            self._open = Stretch(before.first, mono, before.samples + 1, gap, state)
-        else:
-            self.close()
-            self._open = look
-        return False
-
-    def close(self) -> None:
-        """Emit what is still open."""
-        if self._open is not None:
-            self._emit(self._open)
-            self._open = None
 
 
 def _state_out(state: State) -> dict[str, object]:

@@ -54,8 +54,12 @@ def marks(events: Iterable[Event]) -> list[Mark]:
         pattern = pattern or WORDS.get(event.what, "{what} {site} {detail}")
         text = pattern.format(what=event.what, site=event.site or "", detail=event.detail).strip()
         fence = event.what == "bmc" and (event.site, event.mono) in fenced
-        found.append(Mark(event.mono, event.site, f"fence: {text}" if fence else text, fence))
+        found.append(Mark(event.mono, event.site, f"fence: {text}{_found_off(event)}" if fence else text, fence))
     return found
+
+
+def _found_off(event: Event) -> str:
+    return ", having found it off" if event.detail == "on asked" else ""
 
 
 def spans(stretches: Iterable[Stretch[S]], holds: Callable[[S], bool]) -> list[tuple[float, float]]:

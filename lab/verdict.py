@@ -102,7 +102,7 @@ def _at_most_one(case: _Case, clashes: list[Overlap]) -> Judged:
         return Outcome.NOT_JUDGED, reason
     if clashes:
         return Outcome.NOT_JUDGED, f"a handover at {case.at(clashes[0].start)} was faster than the oracle looks"
-    return Outcome.HELD, f"{case.looked()}; {len(case.runs)} runs, no two of one workload on two sites at once"
+    return Outcome.HELD, f"{case.looked()}: {_count(len(case.runs), 'container')}, never on both sites at once"
 
 
 def _why_blind_on_runs(case: _Case) -> str | None:
@@ -135,7 +135,7 @@ def _back_soon(case: _Case, gone: list[Outage]) -> Judged:
     if reason:
         return Outcome.NOT_JUDGED, reason
     longest = max((outage.seconds for outage in gone), default=0.0)
-    return Outcome.HELD, f"{len(gone)} times without service, the longest {longest:.1f} s (bound {bound:g} s)"
+    return Outcome.HELD, f"{_count(len(gone), 'time')} without service, the longest {longest:.1f} s (bound {bound:g} s)"
 
 
 def _why_no_bound(bound: float | None, gone: list[Outage]) -> str | None:
@@ -170,8 +170,8 @@ def _no_needless_fence(case: _Case, shot: list[Fence]) -> Judged:
             return Outcome.BROKEN, f"{fence.site} was fenced at {case.at(fence.asked)} {cause}"
     if case.record.end is None:
         return Outcome.NOT_JUDGED, "the record was cut short"
-    calm = sum(event.what in facts.FAULTS for event in case.record.events)
-    return Outcome.HELD, f"{len(shot)} fences, each of a site its fault calls for; {calm} faults in all"
+    faults = _count(sum(event.what in facts.FAULTS for event in case.record.events), "fault")
+    return Outcome.HELD, f"{_count(len(shot), 'fence')} after {faults}, none of a site that its fault does not call for"
 
 
 def _no_fence_loop(case: _Case, shot: list[Fence]) -> Judged:
@@ -184,7 +184,11 @@ def _no_fence_loop(case: _Case, shot: list[Fence]) -> Judged:
             return Outcome.BROKEN, f"{len(row)} fences after {_name(fault) if fault else 'no fault at all'}: {times}"
     if case.record.end is None:
         return Outcome.NOT_JUDGED, "the record was cut short"
-    return Outcome.HELD, f"{len(shot)} fences, never more than one after a fault"
+    return Outcome.HELD, f"{_count(len(shot), 'fence')}, never more than one after a fault"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _name(event: Event) -> str:
