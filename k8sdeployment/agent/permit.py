@@ -47,10 +47,17 @@ class Permit:
             return FOREIGN
         if stat.S_ISREG(mode):
             return GRANTED
-        if stat.S_ISLNK(mode):
+        return self._link() if stat.S_ISLNK(mode) else FOREIGN
+
+    def _link(self) -> str:
+        try:
             target = os.readlink(self.path)
-            return target if target in (STOPPING, STOPPED) and not os.path.exists(self.path) else FOREIGN
-        return FOREIGN
+        except OSError as error:
+            if error.errno in (errno.EINVAL, errno.ENOENT):
+                return self.state()  # another process changed it in between
+            raise
+        dangles = not os.path.lexists(os.path.join(os.path.dirname(self.path), target))
+        return target if target in (STOPPING, STOPPED) and dangles else FOREIGN
 
     # -- lock and announcement ------------------------------------------------------------------------------------
 

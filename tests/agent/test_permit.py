@@ -184,6 +184,7 @@ def test_settle_marks_only_what_was_never_granted(permit: Permit, before: str, a
 def test_settle_does_not_overtake_a_start(permit: Permit) -> None:
     permit.announce()
     permit.settle()
+    assert permit.state() == ABSENT
     with permit.locked():
         permit.grant()
     assert permit.state() == GRANTED
@@ -227,22 +228,23 @@ def test_the_target_of_a_foreign_link_is_not_touched(permit: Permit, tmp_path: P
 
 # -- no gap --------------------------------------------------------------------------------------------------------
 
-def _watch_for_gaps(path: str, stop: str, found: str) -> None:
-    """Looks at the path as fast as it can; writes down how often it looked and how often nothing was there."""
-    looks = gaps = 0
+def _watch(directory: str, stop: str, found: str) -> None:
+    """Looks at the path as fast as it can; writes down how often it looked, what was wrong, and the states seen."""
+    permit, looks, gaps, states = permit_of(Path(directory)), 0, 0, set()
     while looks % 256 or not os.path.exists(stop):
         looks += 1
         try:
-            os.lstat(path)
-        except FileNotFoundError:
+            os.lstat(permit.path)
+            states.add(permit.state())
+        except OSError:
             gaps += 1
-    Path(found).write_text(json.dumps([looks, gaps]))
+    Path(found).write_text(json.dumps([looks, gaps, sorted(states)]))
 
 
 def test_the_path_is_never_absent_between_grant_and_withdrawal(permit: Permit, tmp_path: Path) -> None:
     """In a gap the runtime would make a directory there and run the container without a permit."""
     permit.withdraw()
-    watcher = FORK.Process(target=_watch_for_gaps, args=(permit.path, str(tmp_path / "stop"), str(tmp_path / "found")))
+    watcher = FORK.Process(target=_watch, args=(str(tmp_path), str(tmp_path / "stop"), str(tmp_path / "found")))
     watcher.start()
     for _ in range(400):
         grant(permit)
@@ -250,9 +252,10 @@ def test_the_path_is_never_absent_between_grant_and_withdrawal(permit: Permit, t
         permit.mark_stopped()
     (tmp_path / "stop").touch()
     watcher.join(20)
-    looks, gaps = json.loads((tmp_path / "found").read_text())
+    looks, gaps, states = json.loads((tmp_path / "found").read_text())
     assert looks > 1000
     assert gaps == 0
+    assert set(states) == {GRANTED, STOPPING, STOPPED}
 
 
 # -- file systems that fail ----------------------------------------------------------------------------------------

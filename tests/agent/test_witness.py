@@ -400,8 +400,8 @@ def test_a_directory_that_the_host_made_anew_is_no_ground(permit_dir: Path, tmp_
     """The pod's bind mount is of the deleted one."""
     old = make(permit_dir / "aos")
     pod = make(tmp_path / "pod")
-    script = (f'mount --bind "$0" {pod} && mount -t tmpfs none {permit_dir} && mkdir "$0" && mount --bind {pod} "$0" && '
-              f'nsenter -t {os.getpid()} -m rmdir "$0" && nsenter -t {os.getpid()} -m mkdir "$0"')
+    script = (f'mount --bind "$0" {pod} && mount -t tmpfs none {permit_dir} && mkdir "$0" && mount --bind {pod} "$0" '
+              f'&& nsenter -t {os.getpid()} -m rmdir "$0" && nsenter -t {os.getpid()} -m mkdir "$0"')
     seen = inside(installed, old, script, old)
     assert seen.startswith("unproven") and "not the host's own" in seen
 
