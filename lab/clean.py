@@ -1,31 +1,51 @@
-"""Remove everything that belongs to a lab, by label and by state directory, in whatever state a crash left it."""
+"""Remove everything that belongs to a lab, in whatever state a crash left it.
+
+What the engine knows is found by its label; what it forgot is found by the kernel: processes that have the lab's state
+directory mounted, loop devices over its disks.
+"""
+
+import contextlib
+import signal
+from pathlib import Path
 
 from docker.errors import APIError, NotFound
 
 from lab import engine as engines
-from lab import make
+from lab import hostproc, make, shell
 from lab.engine import Engine
 from lab.errors import LabError
 from lab.names import LABEL
 from lab.state import LabState
 
+LOOPS = Path("/sys/block")
+
 
 def sweep(state: LabState, keep_logs: bool = False) -> str:
-    """Take away containers, networks, volumes, the engine's own service and the state; says what there was."""
-    known = state.plan() is not None
+    """Take away sites, networks, disks, the lab's own engine service and its state; says what there was."""
+    known = state.directory.exists()
     engine = engines.connect(state.engine_directory)
-    counts = {"container": _containers(engine, state.name), "network": _networks(engine, state.name),
-              "volume": _volumes(engine, state.name)}
+    if keep_logs:
+        _save_logs(engine, state)
+    counts = {"container": _containers(engine, state.name), "orphaned process": _orphans(state),
+              "network": _networks(engine, state.name), "disk": _disks(engine, state.name)}
     engine.client.close()
     if engine.own:
         engines.stop_service(state.engine_directory)
     state.remove(keep_logs)
-    words = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items() if count]
+    words = [f"{count} {kind}{_plural(kind) if count > 1 else ''}" for kind, count in counts.items() if count]
     return ", ".join(words) or ("a state directory" if known else "")
 
 
+def _plural(kind: str) -> str:
+    return "es" if kind.endswith("s") else "s"
+
+
 def _containers(engine: Engine, name: str) -> int:
+    """A container whose processes live on although the engine gave it up is left to _orphans."""
     found = make.labelled(engine, name)
+    for container in found:
+        with contextlib.suppress(APIError):  # it may be dead already; remove() says so if it is not
+            container.kill()
     for container in found:
         try:
             container.remove(force=True, v=True)
@@ -36,6 +56,12 @@ def _containers(engine: Engine, name: str) -> int:
     return len(found)
 
 
+def _orphans(state: LabState) -> int:
+    found = hostproc.with_mount_of(state.directory)
+    hostproc.end(found, signal.SIGKILL)
+    return len(found)
+
+
 def _networks(engine: Engine, name: str) -> int:
     found = engine.client.networks.list(filters={"label": f"{LABEL}={name}"})
     for network in found:
@@ -43,8 +69,27 @@ def _networks(engine: Engine, name: str) -> int:
     return len(found)
 
 
-def _volumes(engine: Engine, name: str) -> int:
+def _disks(engine: Engine, name: str) -> int:
+    """Loop devices first: kubelet makes them for block volumes and leaks them when its site dies."""
     found = engine.client.volumes.list(filters={"label": f"{LABEL}={name}"})
     for volume in found:
+        for device in loops_over(volume.attrs["Mountpoint"]):
+            shell.run(["losetup", "--detach", device])
         volume.remove(force=True)
     return len(found)
+
+
+def loops_over(directory: str, block: Path = LOOPS) -> list[str]:
+    """The loop devices whose file lies under the directory."""
+    backing = ((file.parent.parent.name, file.read_text()) for file in sorted(block.glob("loop*/loop/backing_file")))
+    return [f"/dev/{name}" for name, path in backing if path.startswith(f"{directory}/")]
+
+
+def _save_logs(engine: Engine, state: LabState) -> None:
+    """Copies of the daemons' logs, beside the lab's events, before the disks go."""
+    for volume in engine.client.volumes.list(filters={"label": f"{LABEL}={state.name}"}):
+        source = Path(volume.attrs["Mountpoint"]) / "log"
+        target = state.directory / "logs" / str(volume.name).removeprefix(f"{state.name}-").removesuffix("-disk")
+        target.mkdir(parents=True, exist_ok=True)
+        for log in source.glob("*.log"):
+            (target / log.name).write_bytes(log.read_bytes())

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 import docker
 from docker.errors import DockerException
 
+from lab import hostproc
 from lab.errors import LabError
 from lab.state import held
 
@@ -68,22 +68,13 @@ def borrowed(directory: Path) -> Iterator[Engine]:
 
 
 def stop_service(directory: Path) -> None:
-    """End the podman service of this directory, if there is one."""
-    pid = service_pid(directory)
-    if pid is not None:
-        os.kill(pid, signal.SIGTERM)
-        _await_end(pid)
+    """End the podman service of this directory, also one whose socket is gone, and remove the directory."""
+    hostproc.end(_services(directory), signal.SIGTERM)
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def service_pid(directory: Path) -> Optional[int]:
-    """The pid of the podman service of this directory; None when it is dead or the pid is someone else's now."""
-    try:
-        pid = int((directory / "pid").read_text())
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (OSError, ValueError):
-        return None
-    return pid if f"unix://{_own_socket(directory)}".encode() in words else None
+def _services(directory: Path) -> list[int]:
+    return hostproc.with_argument(f"unix://{_own_socket(directory)}")
 
 
 def _own_socket(directory: Path) -> Path:
@@ -124,6 +115,7 @@ def _attach(socket: Path, own: bool) -> Engine:
 
 def _start_service(directory: Path) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    hostproc.end(_services(directory), signal.SIGKILL)
     _own_socket(directory).unlink(missing_ok=True)
     config = directory / "containers.conf"
     config.write_text(containers_conf(*_limits()))
@@ -132,7 +124,6 @@ def _start_service(directory: Path) -> None:
             ["podman", "system", "service", "--time", "0", f"unix://{_own_socket(directory)}"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
             env={**os.environ, "CONTAINERS_CONF": str(config)})
-    (directory / "pid").write_text(str(service.pid))
     deadline = time.monotonic() + START_SECONDS
     while not _answers(_own_socket(directory)):
         if service.poll() is not None or time.monotonic() > deadline:
@@ -158,18 +149,3 @@ def containers_conf(open_files: int, processes: int) -> str:
     manager = "systemd" if Path("/run/systemd/system").is_dir() else "cgroupfs"
     return (f'[containers]\ndefault_ulimits = ["nofile={open_files}:{open_files}", "nproc={processes}:{processes}"]\n\n'
             f'[engine]\ncgroup_manager = "{manager}"\nruntime = "runc"\n')
-
-
-def _await_end(pid: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while Path(f"/proc/{pid}").exists() and "Z" not in _process_state(pid):
-        if time.monotonic() > deadline:
-            os.kill(pid, signal.SIGKILL)
-        time.sleep(0.02)
-
-
-def _process_state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return "Z"

@@ -13,7 +13,7 @@ from typing import Any, Optional
 from docker.errors import NotFound
 
 from lab import engine as engines
-from lab import shell, waiting
+from lab import hostproc, shell, waiting
 from lab.api import SiteApi, ready_since
 from lab.bmc.power import PowerError, Switch
 from lab.engine import Engine
@@ -62,9 +62,9 @@ class Site:
         return self._state.site_directory(self.plan) / "kubernetes" / "host.conf"
 
     def pid(self) -> Optional[int]:
-        """The host's pid of the site's first process; None when the site is powered off."""
-        state = self._container_state()
-        return int(state["Pid"]) if state.get("Running") and state.get("Pid") else None
+        """The host's pid of the site's first process, asked from the kernel; None when the site is powered off."""
+        pid = int(self._container_state().get("Pid") or 0)
+        return pid if pid and hostproc.alive(pid) else None
 
     def power(self, order: str) -> None:
         """"off" kills the site and returns once it is dead; "on" returns once its first process runs; or "reset"."""
@@ -72,6 +72,7 @@ class Site:
             "on": self._switch.on, "off": self._switch.off, "reset": self._switch.reset}
         if order not in orders:
             raise LabError(f"power knows on, off and reset, not {order!r}")
+        self._container_state()
         self._state.event(f"power-{order}", self.name)
         try:
             orders[order]()

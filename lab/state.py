@@ -121,14 +121,28 @@ class LabState:
 
 @contextmanager
 def held(file: Path, busy: Optional[str] = None) -> Iterator[None]:
-    """Hold a lock file; waits for it, or raises LabError at once when `busy` says what holds it."""
+    """Hold a lock file, which goes away afterwards; LabError at once when it is held and `busy` says by what."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(file, "a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
-        except BlockingIOError:
-            raise LabError(f"{busy}; wait until it is done") from None
-        yield
+    while True:
+        with open(file, "a") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+            except BlockingIOError:
+                raise LabError(f"{busy}; wait until it is done") from None
+            if not _is_open_file(file, handle.fileno()):
+                continue  # whoever held it removed it: another one may hold the new file
+            try:
+                yield
+            finally:
+                file.unlink(missing_ok=True)
+            return
+
+
+def _is_open_file(file: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(file.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def parse_cut(text: str) -> set[int]:

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lab import certs, engine as engines, hostnet, make, waiting
+from docker.models.containers import Container
+
+from lab import certs, engine as engines, hostnet, hostproc, make, waiting
 from lab.build import images
 from lab.clean import sweep
 from lab.names import LabPlan, SitePlan, first_free_index
@@ -48,8 +50,16 @@ def running(state: LabState) -> bool:
     if plan is None or not state.complete:
         return False
     engine = engines.connect(state.engine_directory)
-    there = {container.name for container in make.labelled(engine, state.name)}
-    return all({site.container, site.bmc_container} <= there for site in plan.sites)
+    found = {container.name: container for container in make.labelled(engine, state.name)}
+    wanted = {name for site in plan.sites for name in (site.container, site.bmc_container)}
+    return wanted == set(found) and all(_sound(found[name], name.startswith(f"{state.name}-bmc")) for name in wanted)
+
+
+def _sound(container: Container, must_run: bool) -> bool:
+    """Whether the engine's idea of a container is the truth: what it says runs has a living first process."""
+    container.reload()
+    state = container.attrs["State"]
+    return hostproc.alive(int(state["Pid"] or 0)) if state["Running"] else not must_run
 
 
 def _claim(state: LabState) -> LabPlan:

@@ -43,6 +43,8 @@ def orders(parameters: list[str]) -> list[str]:
 def obey(order: str, switch: Switch, site: str) -> None:
     """Carry one order out; raises PowerError when the site would not die."""
     note(site, f"{order} asked")
+    if order == "reset" and not (_pending() or switch.is_on()):
+        raise PowerError("a chassis that is off cannot be reset")
     if order in ("off", "reset"):
         PENDING.unlink(missing_ok=True)
         switch.off()
