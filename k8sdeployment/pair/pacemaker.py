@@ -73,7 +73,10 @@ def _cluster(spec: Spec) -> Iterator[Argv]:
 
 
 def _device(site: Site, rank: int, device: Device, delay: int) -> Argv:
-    own: Parameters = {"pcmk_host_list": site.name, "pcmk_host_check": "static-list", "pcmk_delay_base": seconds(delay)}
+    own: Parameters = {"pcmk_host_list": site.name, "pcmk_host_check": "static-list"}
+    if delay:
+        # As a mapping, though there is one target: a plain value is an error in Pacemaker's log at every fence.
+        own["pcmk_delay_base"] = f"{site.name}:{seconds(delay)}"
     return (
         "stonith", "create", device_id(site, rank), device.agent,
         *(f"{name}={value}" for name, value in sorted({**device_parameters(device), **own}.items())),
