@@ -87,7 +87,9 @@ class Witness:
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            return any(map(self._thread, self._threads(base)))
+            looks = [look for look in map(self._thread, self._threads(base)) if look is not None]
+            if any(looks) or not looks:
+                return bool(looks)  # without a living thread it is a zombie
         return bool(marks) and self._in_pod(base, marks)
 
     def _threads(self, base: str) -> Iterator[str]:
@@ -100,12 +102,12 @@ class Witness:
         for name in names:
             yield f"{base}/task/{name}/mountinfo"
 
-    def _thread(self, path: str) -> bool:
+    def _thread(self, path: str) -> bool | None:
         try:
             return self._holding(_read(path))
         except OSError as error:
             if error.errno == errno.EINVAL:
-                return False  # this thread has exited
+                return None  # this thread has exited
             raise
 
     def _holding(self, mountinfo: bytes) -> bool:
@@ -118,15 +120,9 @@ class Witness:
         return False
 
     def _in_pod(self, base: str, marks: list[bytes]) -> bool:
-        """A live process (not a zombie) whose cgroup names one of the workload's pods."""
+        """A process whose cgroup names one of the workload's pods."""
         cgroup = _read(base + "/cgroup")
-        if not any(mark in cgroup for mark in marks):
-            return False
-        return not self._dead(base) and not self._infrastructure(base)
-
-    def _dead(self, base: str) -> bool:
-        stat = _read(base + "/stat")
-        return not stat or stat.rpartition(b") ")[2][:1] in (b"Z", b"X")
+        return any(mark in cgroup for mark in marks) and not self._infrastructure(base)
 
     def _infrastructure(self, base: str) -> bool:
         """The pod's pause process and runtime monitors run nothing of the workload."""

@@ -54,10 +54,13 @@ def tmpfs(where: Path, *options: str) -> Iterator[Path]:
 def line_of(process: subprocess.Popen[str], seconds: float = 20.0) -> str:
     """The next line a process writes; fails when it ends or stays silent."""
     assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], seconds)
-    line = process.stdout.readline().strip() if ready else ""
-    assert line, f"{process.args!r} said nothing in {seconds}s (exit code {process.poll()})"
-    return line
+    pipe, line = process.stdout.fileno(), b""
+    while not line.endswith(b"\n"):  # byte by byte, past Python's buffer, which select would not know of
+        ready, _, _ = select.select([pipe], [], [], seconds)
+        byte = os.read(pipe, 1) if ready else b""
+        assert byte, f"{process.args!r} said only {line!r} in {seconds}s (exit code {process.poll()})"
+        line += byte
+    return line.decode().strip()
 
 
 @contextmanager

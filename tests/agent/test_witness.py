@@ -125,11 +125,14 @@ def test_a_path_that_mountinfo_escapes(tmp_path: Path) -> None:
 # -- what mountinfo alone would miss -------------------------------------------------------------------------------
 
 LEADER_EXITS = """
-import ctypes, threading, time
+import ctypes, os, sys, threading, time
 def live():
     time.sleep(0.05)
     print("ready", flush=True)
     time.sleep(600)
+ctypes.CDLL("libgcc_s.so.1")  # pthread_exit loads it, which a chroot would prevent
+if sys.argv[1:]:
+    os.chroot(sys.argv[1])
 threading.Thread(target=live).start()
 ctypes.CDLL(None).pthread_exit(None)
 """
@@ -189,6 +192,18 @@ def test_a_chrooted_process_is_found_through_its_pod(permit_dir: Path, tmp_path:
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert witness(permit_dir, permit, uid).holders() == [], "a zombie runs nothing"
+
+
+def test_a_chrooted_process_whose_first_thread_has_exited_is_found(permit_dir: Path, tmp_path: Path,
+                                                                   pod_cgroup: tuple[str, Path]) -> None:
+    uid, group = pod_cgroup
+    permit = granted(permit_dir)
+    (tmp_path / "jail").mkdir()
+    with holder(permit.path, tmp_path / "target", (PYTHON, "-c", LEADER_EXITS, tmp_path / "jail")) as process:
+        enter(group, process)
+        assert line_of(process) == "ready"
+        wait_for_zombie_leader(process.pid)
+        assert witness(permit_dir, permit, uid).holders() == [process.pid]
 
 
 def test_a_pod_of_the_systemd_cgroup_driver_is_known(permit_dir: Path, tmp_path: Path,
