@@ -61,24 +61,26 @@ class Connection:
         kept = self._socket is not None
         try:
             status, headers = self._exchange(method, path, deadline, body, content)
-        except _Dropped as dropped:
-            self.close()
+        except _Dropped:
             if not kept:
-                raise Unreachable(f"{self.endpoint} closed the connection without an answer") from dropped
-            status, headers = self._again(method, path, deadline, body, content)
-        data = b"".join(self._body(status, headers, deadline))
+                raise
+            status, headers = self._exchange(method, path, deadline, body, content)
+        try:
+            data = b"".join(self._body(status, headers, deadline))
+        except Unreachable:
+            self.close()  # the rest of this answer must not be read as the next one
+            raise
         if headers.get("connection", "").lower() == "close":
             self.close()
         return Answer(status, headers, data)
 
     def stream(self, path: str, deadline: Deadline) -> Iterator[bytes]:
         """Lines of a watch, until the server ends it or the deadline passes (then it just ends)."""
-        status, headers = self._exchange("GET", path, deadline, b"", "")
-        if status != 200:
-            self.close()
-            raise Unreachable(f"{self.endpoint} answered {status} to a watch")
         rest = b""
         try:
+            status, headers = self._exchange("GET", path, deadline, b"", "")
+            if status != 200:
+                raise Unreachable(f"{self.endpoint} answered {status} to a watch")
             for part in self._body(status, headers, deadline):
                 *lines, rest = (rest + part).split(b"\n")
                 yield from lines
@@ -93,20 +95,11 @@ class Connection:
             self._socket.close()
         self._socket, self._buffer = None, b""
 
-    def _again(self, method: str, path: str, deadline: Deadline, body: bytes, content: str) -> Head:
-        try:
-            return self._exchange(method, path, deadline, body, content)
-        except _Dropped as dropped:
-            self.close()
-            raise Unreachable(f"{self.endpoint} closed the connection without an answer") from dropped
-
     def _exchange(self, method: str, path: str, deadline: Deadline, body: bytes, content: str) -> Head:
         try:
             self._open(deadline)
             self._send(_request(self.endpoint, method, path, body, content), deadline)
             return self._head(deadline)
-        except _Dropped:
-            raise
         except Unreachable:
             self.close()
             raise
@@ -132,7 +125,7 @@ class Connection:
         try:
             self._socket.sendall(data)
         except (ConnectionError, ssl.SSLEOFError) as error:
-            raise _Dropped() from error
+            raise _Dropped(self.endpoint) from error
 
     def _receive(self, deadline: Deadline) -> bytes:
         assert self._socket is not None
@@ -157,9 +150,9 @@ class Connection:
         try:
             first = self._receive(deadline)
         except ConnectionError as error:
-            raise _Dropped() from error
+            raise _Dropped(self.endpoint) from error
         if not first:
-            raise _Dropped()
+            raise _Dropped(self.endpoint)
         self._buffer = first
         while b"\r\n\r\n" not in self._buffer:
             if len(self._buffer) > _HEAD_MOST:
@@ -212,8 +205,11 @@ class Connection:
             self._exactly(2, deadline)
 
 
-class _Dropped(Exception):
+class _Dropped(Unreachable):
     """The connection ended before the first byte of an answer."""
+
+    def __init__(self, endpoint: Endpoint) -> None:  # noqa: B042 - never pickled
+        super().__init__(f"{endpoint} closed the connection without an answer")
 
 
 def _left(deadline: Deadline) -> float:
@@ -261,10 +257,9 @@ def _chunked(headers: dict[str, str]) -> bool:
 
 
 def _length(text: str, base: int) -> int:
-    try:
-        value = int(text, base)
-    except ValueError:
-        value = -1
+    """A number as RFC 9112 writes it: digits alone, while int() would also take signs, prefixes and underscores."""
+    plain = 0 < len(text) <= 16 and set(text.lower()) <= set("0123456789abcdef"[:base])
+    value = int(text, base) if plain else -1
     if not 0 <= value <= _MOST:
         raise Unreachable(f"an answer of impossible length {text[:20]!r}")
     return value
