@@ -19,11 +19,14 @@ class Life:
 
 
 def life(proc: Path, pid: int) -> Life | None:
-    """The process ``pid`` as that procfs shows it, None when there is none."""
+    """The process ``pid`` as that procfs shows it, None when there is none.
+
+    A process whose first thread has ended shows as a zombie, but lives on in its other threads.
+    """
     try:
         text = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
         fields = text[text.rindex(")") + 2:].split()
-        return Life(pid, int(fields[19]), fields[0] not in DEAD)
+        return Life(pid, int(fields[19]), fields[0] not in DEAD or int(fields[17]) > 1)
     except (FileNotFoundError, ProcessLookupError):
         return None
     except (ValueError, IndexError):

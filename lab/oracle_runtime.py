@@ -59,7 +59,8 @@ class RuntimeEye:
         root = self._proc / str(boot.pid) / "root"
         present = self._present(root)
         self._others &= present
-        for name in present - self._others - self._watched.keys():
+        known = {name for name, watched in self._watched.items() if watched.container.workload != ANY}
+        for name in present - self._others - known:
             self._meet(root, name)
         live = frozenset(self._living(root, present))
         _insist_on_sight(root)
@@ -80,6 +81,7 @@ class RuntimeEye:
             container = Container(ANY, "", "", "", name)
         if container is None:
             self._others.add(name)
+            self._watched.pop(name, None)
         else:
             self._watched[name] = Watched(container)
 
@@ -98,7 +100,7 @@ class RuntimeEye:
             watched = self._refreshed(root, name)
             if self._lives(root, watched):
                 yield watched.container
-            elif name not in present or watched.container.workload == ANY:
+            elif name not in present:
                 del self._watched[name]
 
     def _refreshed(self, root: Path, name: str) -> Watched:
