@@ -78,12 +78,20 @@ class Api:
         return self._object(self._call("GET", path, deadline), kind)
 
     def _list(self, path: str, kind: str, deadline: Deadline) -> list[dict[str, Any]]:
-        items = self._get(path, kind, deadline).get("items")
-        if items is None:
+        listing = self._get(path, kind, deadline)
+        if "items" not in listing or self._has_more(listing):
+            raise Unreachable(f"the API's {kind} is not whole")
+        items = listing["items"]
+        if items is None:  # how Go writes an empty list
             return []
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise Unreachable(f"the API's {kind} is malformed")
         return items
+
+    @staticmethod
+    def _has_more(listing: dict[str, Any]) -> bool:
+        meta = listing.get("metadata")
+        return isinstance(meta, dict) and bool(meta.get("continue"))
 
     def _call(self, method: str, path: str, deadline: Deadline, body: bytes = b"", content: str = "") -> Answer:
         answer = self._connected().call(method, path, deadline, body, content)
