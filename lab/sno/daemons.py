@@ -8,7 +8,7 @@ from .network import API_PORT
 PKI = "/etc/kubernetes/pki"
 ETCD = "https://127.0.0.1:2379"
 ETCD_PORT = "tcp:127.0.0.1:2379"
-API = f"tcp:127.0.0.1:{API_PORT}"
+API = f"tls:127.0.0.1:{API_PORT}"
 CONTAINERD = "unix:/run/containerd/containerd.sock"
 SERVICES = "10.43.0.0/16"
 
@@ -28,7 +28,7 @@ def daemons(config: SiteConfig) -> tuple[Daemon, ...]:
         Daemon("containerd", ("containerd",)),
         Daemon("etcd", ("etcd", *_etcd(config))),
         Daemon("kube-apiserver", ("kube-apiserver", *_apiserver(config)), (ETCD_PORT,)),
-        Daemon("kubelet", ("kubelet", *_kubelet(config)), (CONTAINERD, API)),
+        Daemon("kubelet", ("kubelet", *_kubelet(config)), (CONTAINERD,)),
         Daemon("kube-controller-manager", ("kube-controller-manager", *_controllers()), (API,)),
         Daemon("kube-scheduler", ("kube-scheduler", *_scheduler()), (API,)),
     )

@@ -17,6 +17,7 @@ def boot() -> None:
         (DISK / part).mkdir(mode=0o700 if part in ("etcd", "kubelet") else 0o755, exist_ok=True)
         Path(place).mkdir(parents=True, exist_ok=True)
         _mount("--bind", str(DISK / part), place)
+        _mount("-o", "remount,bind,suid,dev,exec", place)  # a volume forbids what a node's disk allows
     for place in ("/run/aos", "/run/sno", "/run/lock"):
         Path(place).mkdir(parents=True, exist_ok=True)
     if (CGROUP2 / "cgroup.controllers").exists():

@@ -5,6 +5,8 @@ import os
 import selectors
 import signal
 import socket
+import ssl
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ LOGS = Path("/var/log/sno")
 LOG_BYTES = 32 << 20
 RESTART_SECONDS = 1.0
 LOOK_SECONDS = 0.05
+PROBE_SECONDS = 0.1
 
 
 @dataclass
@@ -63,8 +66,16 @@ class Supervisor:
         now = time.monotonic()
         for slot in self.slots.values():
             if slot.wanted and slot.pid is None and now >= slot.due and self._may_start(slot):
-                slot.pid = _spawn(slot.daemon)
-                slot.starts += 1
+                self._start(slot)
+
+    def _start(self, slot: Slot) -> None:
+        """A program that cannot even be started must not take the site's first process with it."""
+        slot.starts += 1
+        try:
+            slot.pid = _spawn(slot.daemon)
+        except OSError as error:
+            slot.due = time.monotonic() + RESTART_SECONDS
+            _log(slot.daemon.name, f"supervisor: cannot be started: {error}")
 
     def _may_start(self, slot: Slot) -> bool:
         """The order of a boot; later starts ask for nothing, so that a kubelet can start without its API."""
@@ -103,12 +114,18 @@ class Supervisor:
             return json.dumps({name: {"wanted": slot.wanted, "pid": slot.pid, "starts": slot.starts}
                                for name, slot in self.slots.items()})
         if words == ["recut"]:
-            self.recut()
-            return "done"
+            return self._recut()
         if len(words) == 2 and words[0] in ("start", "stop") and words[1] in self.slots:
             return self._switch(self.slots[words[1]], words[0] == "start")
         return f"error: {' '.join(words)!r} is none of: status, recut, start DAEMON, stop DAEMON " \
                f"with a DAEMON of {', '.join(self.slots)}"
+
+    def _recut(self) -> str:
+        try:
+            self.recut()
+        except (OSError, ValueError, KeyError, subprocess.CalledProcessError) as error:
+            return f"error: the cut state could not be put in force: {error}"
+        return "done"
 
     def _switch(self, slot: Slot, wanted: bool) -> str:
         slot.wanted, slot.due = wanted, 0.0
@@ -120,20 +137,31 @@ class Supervisor:
 
 
 def accepts(address: str) -> bool:
-    """Whether something listens at tcp:HOST:PORT or unix:PATH."""
+    """Whether something serves at tcp:HOST:PORT, tls:HOST:PORT or unix:PATH.
+
+    An API server listens long before it serves; a TLS handshake tells the two apart.
+    """
     kind, place = address.split(":", 1)
-    family = socket.AF_UNIX if kind == "unix" else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.settimeout(0.2)
-        try:
-            if kind == "unix":
+    try:
+        if kind == "unix":
+            with socket.socket(socket.AF_UNIX) as probe:
                 probe.connect(place)
-            else:
-                host, port = place.split(":")
-                probe.connect((host, int(port)))
-        except OSError:
-            return False
-    return True
+            return True
+        host, port = place.split(":")
+        with socket.create_connection((host, int(port)), timeout=PROBE_SECONDS) as probe:
+            if kind == "tls":
+                _any_certificate().wrap_socket(probe, server_hostname=host).close()
+        return True
+    except OSError:
+        return False
+
+
+def _any_certificate() -> ssl.SSLContext:
+    """Nothing is sent to whoever answers, so it need not prove who it is."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _control_socket() -> socket.socket:
