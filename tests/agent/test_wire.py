@@ -213,6 +213,13 @@ def test_a_body_that_holds_an_answer_is_not_taken_for_one(authority: Authority) 
         assert get(wire).body == b'{"right": 1}'
 
 
+@pytest.mark.parametrize("fault", ["huge header", "endless chunk line", "huge length", "huge chunk"])
+def test_what_is_too_much_ends_at_once(authority: Authority, fault: str) -> None:
+    """An endless answer must not fill the memory until the deadline."""
+    with serving(authority, BROKEN[fault]) as server, within(TIME), pytest.raises(Unreachable):
+        get(connection(authority, server), 5.0)
+
+
 def drip(data: bytes) -> Callable[[ssl.SSLSocket], None]:
     def handle(peer: ssl.SSLSocket) -> None:
         request(peer)
