@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _PLURAL = {"Deployment": "deployments", "StatefulSet": "statefulsets"}
 _PAUSE = 0.25
+# Seconds for one exchange: an API server that accepts and says nothing must not use up a whole action's time.
+_EXCHANGE = 8.0
 
 
 class Api:
@@ -94,10 +96,10 @@ class Api:
         return isinstance(meta, dict) and bool(meta.get("continue"))
 
     def _call(self, method: str, path: str, deadline: Deadline, body: bytes = b"", content: str = "") -> Answer:
-        answer = self._connected().call(method, path, deadline, body, content)
+        answer = self._connected().call(method, path, deadline.part(_EXCHANGE), body, content)
         if answer.status == 401:
             self._transport = None
-            answer = self._connected().call(method, path, deadline, body, content)
+            answer = self._connected().call(method, path, deadline.part(_EXCHANGE), body, content)
         if not 200 <= answer.status < 300:
             raise _error(answer, f"{method} {self.kind.lower()} {self.namespace}/{self.name}")
         return answer

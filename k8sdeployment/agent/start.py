@@ -143,10 +143,10 @@ def _await(scene: Scene, workload: dict[str, Any], leftovers: set[str], still: C
             pause = 0.1
         else:
             pause = 2.0
-        if scene.deadline.left() <= 0.2:
+        if scene.deadline.left() <= 0.5:
             raise Late(f"{scene.settings.workload} is not available after {scene.deadline.elapsed():.0f}s: "
                        + _trouble(scene, leftovers))
-        workload = insist(partial(_next, scene, workload, pause), scene.deadline)
+        workload = insist(partial(_next, scene, workload, min(pause, scene.deadline.left() - 0.2)), scene.deadline)
 
 
 def _next(scene: Scene, workload: dict[str, Any], pause: float) -> dict[str, Any]:
