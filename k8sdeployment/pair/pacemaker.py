@@ -65,6 +65,8 @@ def _cluster(spec: Spec) -> Iterator[Argv]:
         "no-quorum-policy=stop",
         "start-failure-is-fatal=false",
     )
+    # Forced, because pcs knows no milliseconds; Pacemaker does.
+    yield "property", "set", f"transition-delay={timing.TRANSITION_DELAY}ms", "--force"
     yield (
         "resource", "defaults", "update",
         "migration-threshold=3",

@@ -12,6 +12,10 @@ DEEP_MONITOR = 30
 STOP_MARGIN = 30
 # Any fence: the slowest usual device needs about half of it. Pacemaker adds the wait before the fence by itself.
 FENCE = 60
+# Milliseconds between the loss of a peer and the scheduler's question for the CIB. Asked at once, a controller that was
+# already in charge finds its own notes on the loss still on their way, sleeps a whole second and asks again: a second
+# more without service, and the site that should win a split shoots after the other one's delay began to run out.
+TRANSITION_DELAY = 200
 # Longer than any operation above, short enough that a site is trusted again the same working day.
 FAILURE_MEMORY = 4 * 3600
 
