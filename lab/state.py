@@ -157,6 +157,7 @@ def write_private(path: Path, text: str) -> None:
     """Write a file only its owner may read, never readable by others even for a moment."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, 0o600)
         file.write(text)
 
 

@@ -7,21 +7,19 @@ from pathlib import Path
 SKIPPED = {"__pycache__", ".mypy_cache", ".pytest_cache"}
 
 
-def files_under(paths: Iterable[Path]) -> list[Path]:
-    """All files of the given files and directories, sorted, without caches; what is absent counts as empty."""
-    found: set[Path] = set()
-    for path in paths:
-        inside = path.rglob("*") if path.is_dir() else [path]
-        found.update(file for file in inside if file.is_file() and not SKIPPED & set(file.parts))
-    return sorted(found)
+def files_under(path: Path) -> list[Path]:
+    """All files of the given directory, or the one file, sorted, without caches; what is absent counts as empty."""
+    inside = path.rglob("*") if path.is_dir() else [path]
+    return sorted(file for file in inside if file.is_file() and not SKIPPED & set(file.parts))
 
 
 def content_key(paths: Iterable[Path], *more: str) -> str:
-    """Twelve hex digits over names, modes and contents of the files, and over the given texts."""
+    """Twelve hex digits over names, modes and contents of the files, and over the given texts; any checkout's alike."""
     digest = hashlib.sha256("\0".join(more).encode())
-    for file in files_under(paths):
-        executable = bool(file.stat().st_mode & 0o111)
-        digest.update(f"\0{file}\0{executable}\0".encode() + file.read_bytes())
+    for path in paths:
+        for file in files_under(path):
+            executable = bool(file.stat().st_mode & 0o111)
+            digest.update(f"\0{file.relative_to(path.parent)}\0{executable}\0".encode() + file.read_bytes())
     return digest.hexdigest()[:12]
 
 
