@@ -113,7 +113,7 @@ def advise(screen: Screen) -> None:
               help="Where the HTML report goes; the record stands beside it.")
 def main(keep: bool, report: Path) -> None:
     """The program; the lab goes down at the end whatever happened, unless it is to be kept."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     screen = Screen()
     code = 2
     try:
@@ -126,6 +126,7 @@ def main(keep: bool, report: Path) -> None:
         if keep and code != 130:
             advise(screen)
         else:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             screen.say("taking the lab down")
             lifecycle.down(LabState(NAME))
     sys.exit(code)

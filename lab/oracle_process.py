@@ -5,6 +5,7 @@ outlives whoever started it.
 """
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 
@@ -17,6 +18,7 @@ from lab.sites import Lab
 def main(arguments: list[str]) -> int:
     """0 when the record is whole; 1, and one sentence on standard output, when there was nothing to watch."""
     name, out, *workloads = arguments
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started this, who then closes the input
     try:
         lab = Lab.attach(name=name)
     except LabError as error:
