@@ -51,7 +51,12 @@ class Server:
         self.connections = 0
         self.over = threading.Event()
         self._open: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._thread(self._accept)
+
+    def _thread(self, target: Callable[..., None], *arguments: object) -> None:
+        self._threads.append(threading.Thread(target=target, args=arguments, daemon=True))
+        self._threads[-1].start()
 
     def _accept(self) -> None:
         while True:
@@ -62,7 +67,7 @@ class Server:
             handler = self._handlers[min(self.connections, len(self._handlers) - 1)]
             self.connections += 1
             self._open.append(raw)
-            threading.Thread(target=self._serve, args=(raw, handler), daemon=True).start()
+            self._thread(self._serve, raw, handler)
 
     def _serve(self, raw: socket.socket, handler: Handler) -> None:
         with suppress(OSError):
@@ -74,10 +79,14 @@ class Server:
                 handler(connection)
 
     def close(self) -> None:
+        """Ends all threads before their sockets' numbers are free for the next server to get."""
         self.over.set()
         for one in (self._listener, *self._open):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(20)
+        for one in (self._listener, *self._open):
             one.close()
 
 
