@@ -67,4 +67,4 @@ class Memory:
     def mark(self, key: str, since_first: bool = False) -> None:
         """Remember now; with `since_first` only when no moment is remembered yet."""
         if not since_first or self.age(key) is None:
-            self.keep(**{key: f"{boottime():.2f}"})
+            self.keep(**{key: boottime()})  # exact: rounded up it would lie in the future
