@@ -81,7 +81,8 @@ class Trial:
     def observed(self) -> bool:
         """Whether the Deployment's and the ReplicaSets' controllers have seen the workload as it is."""
         items = json.loads(self.site.kubectl("get", "replicasets", "-l", f"app={self.name}-deployment", "-o", "json"))
-        seen = [item["status"].get("observedGeneration", 0) >= item["metadata"]["generation"] for item in items["items"]]
+        seen = [item["status"].get("observedGeneration", 0) >= item["metadata"]["generation"]
+                for item in items["items"]]
         return bool(seen) and all(seen)
 
     def authorise(self) -> None:
