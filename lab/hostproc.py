@@ -10,6 +10,11 @@ from lab.errors import LabError
 END_SECONDS = 15.0
 
 
+def running(program: str) -> bool:
+    """Whether any process of that program name lives."""
+    return any(_read(pid, "comm").strip() == program.encode() for pid in _pids())
+
+
 def with_argument(word: str) -> list[int]:
     """The pids whose command line holds exactly this word."""
     return [pid for pid in _pids() if word.encode() in _read(pid, "cmdline").split(b"\0")]
@@ -21,6 +26,12 @@ def with_mount_of(directory: Path) -> list[int]:
     return [pid for pid in _pids() if any(
         row[2] == device and (row[3] + "/").startswith(root + "/") and not (row[4] + "/").startswith(f"{directory}/")
         for row in mounts(_read(pid, "mountinfo").decode(errors="replace")))]
+
+
+def mounts_under(directory: Path) -> list[str]:
+    """Where something is mounted below the directory, the innermost first."""
+    places = (row[4] for row in mounts(_read(os.getpid(), "mountinfo").decode(errors="replace")))
+    return sorted((place for place in places if place.startswith(f"{directory}/")), reverse=True)
 
 
 def mounts(mountinfo: str) -> list[list[str]]:

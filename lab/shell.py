@@ -10,6 +10,8 @@ from typing import Optional
 
 from lab.errors import LabError
 
+POLITE_SECONDS = 2.0
+
 
 def tail(text: str, lines: int = 8) -> str:
     """The last lines of a program's output, for an error message."""
@@ -52,7 +54,13 @@ def capture(argv: Sequence[str], *, stdin: Optional[str] = None, timeout: float 
 
 
 def _end_group(program: "subprocess.Popen[str]") -> None:
-    """Kill the program and what it forked: nsenter's child would otherwise live on in the site."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(program.pid, signal.SIGKILL)
-    program.communicate()
+    """End the program and what it forked: nsenter's child would otherwise live on in the site.
+
+    First politely, so that debootstrap can unmount what it mounted.
+    """
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            program.communicate(timeout=POLITE_SECONDS if number == signal.SIGTERM else None)
+            return

@@ -1,11 +1,13 @@
 """Building and saving images: buildah where podman is, the Docker API where a Docker daemon is."""
 
+import contextlib
+import json
 from pathlib import Path
 from typing import Optional
 
-from docker.errors import ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
-from lab import shell
+from lab import hostproc, shell
 from lab.engine import Engine
 from lab.errors import LabError
 
@@ -35,9 +37,28 @@ def build_image(engine: Engine, context: Path, containerfile: Path, tag: str, ke
     """Build one image with the host's network; LabError quotes the builder's last words."""
     arguments = {"BASE": base} if base else {}
     if engine.podman:
+        _remove_working_containers(engine)
         _buildah(context, containerfile, tag, key, arguments)
     else:
         _docker(engine, context, containerfile, tag, key, arguments)
+    _remove_superseded(engine)
+
+
+def _remove_superseded(engine: Engine) -> None:
+    """Images of ours that lost their tag; one that a lab still runs on, or others stand on, is kept by the engine."""
+    for image in engine.client.images.list(filters={"dangling": True, "label": KEY_LABEL}):
+        with contextlib.suppress(APIError):
+            engine.client.images.remove(str(image.id))
+
+
+def _remove_working_containers(engine: Engine) -> None:
+    """What interrupted builds on images of ours left behind; nothing while anyone builds, for it could be theirs."""
+    if hostproc.running("buildah"):
+        return
+    for container in json.loads(shell.run(["buildah", "containers", "--json"])) or []:
+        with contextlib.suppress(ImageNotFound):
+            if KEY_LABEL in engine.client.images.get(container["imageid"]).labels:
+                shell.run(["buildah", "rm", container["id"]])
 
 
 def _buildah(context: Path, containerfile: Path, tag: str, key: str, arguments: dict[str, str]) -> None:

@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import paths, shell
+from lab import hostproc, paths, shell
 from lab.build import base, keys, kube
 from lab.build.engine_build import build_image, image_id, image_key, save_image
 from lab.engine import Engine
@@ -61,13 +61,29 @@ def ensure(engine: Engine, recipe: Recipe, say: Say) -> str:
     if image_key(engine, recipe.tag) == recipe.key:
         return recipe.key
     say(f"building {recipe.tag}")
-    work = paths.cache_dir() / "work"
-    work.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="image-", dir=work) as directory:
-        context = Path(directory)
+    with workspace(paths.cache_dir() / "work") as context:
         recipe.fill(context)
         build_image(engine, context, recipe.containerfile, recipe.tag, recipe.key, BASE if recipe.on_base else None)
     return recipe.key
+
+
+@contextmanager
+def workspace(directory: Path) -> Iterator[Path]:
+    """An empty directory for one build; what a build that was killed left in it goes first, its mounts before all."""
+    wipe(directory)
+    directory.mkdir(parents=True)
+    try:
+        yield directory
+    finally:
+        wipe(directory)
+
+
+def wipe(directory: Path) -> None:
+    """Remove a tree; debootstrap mounts the host's /proc and /sys in its, and these must never be walked into."""
+    for place in hostproc.mounts_under(directory):
+        shell.run(["umount", "--lazy", place])
+    if directory.exists():
+        shutil.rmtree(directory)
 
 
 def present(engine: Engine, tag: str) -> bool:

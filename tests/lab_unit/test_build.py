@@ -1,11 +1,13 @@
 """What is built is keyed by everything that goes in, and asks the host for nothing it does not have."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from lab.build import base, keys, kube
+from lab.build import base, images, keys, kube
 from lab.errors import LabError
+from lab.shell import run
 
 
 def test_the_key_changes_with_content_name_and_mode(tmp_path: Path) -> None:
@@ -82,3 +84,16 @@ def test_only_proxies_of_the_hosts_apt_go_into_images() -> None:
     settings = base.apt_settings(dump)
     assert 'Acquire::http::Proxy "http://proxy.example:3128";' in settings
     assert "Dir" not in settings
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root; run the tests as root")
+def test_a_workspace_with_something_mounted_is_emptied_without_walking_into_it(tmp_path: Path) -> None:
+    precious, work = tmp_path / "precious", tmp_path / "work"
+    precious.mkdir()
+    (precious / "file").touch()
+    (work / "root/proc").mkdir(parents=True)
+    run(["mount", "--bind", str(precious), str(work / "root/proc")])
+    with images.workspace(work) as empty:
+        assert list(empty.iterdir()) == []
+    assert (precious / "file").exists()
+    assert not work.exists()
