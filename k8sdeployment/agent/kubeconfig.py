@@ -7,6 +7,7 @@ Block mappings and sequences, plain and quoted scalars, comments, and JSON (whic
 from __future__ import annotations
 
 import json
+import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,9 +44,12 @@ def _load(text: str) -> Any:
     if text.lstrip().startswith("{"):
         try:
             return json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Malformed(f"it is neither JSON nor block YAML: {error}") from error
-    return _Reader(text).document()
+    try:
+        return _Reader(text).document()
+    except RecursionError as error:
+        raise Malformed("it is nested too deeply") from error
 
 
 class _Reader:
@@ -53,40 +57,39 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self._lines: list[tuple[int, int, str]] = []
-        for number, raw in enumerate(text.splitlines(), 1):
-            line = _without_comment(raw)
-            if not line.strip() or (line.strip() == "---" and not self._lines):
+        for number, line in enumerate(text.splitlines(), 1):
+            content = line.strip()
+            if not content or content.startswith("#") or (content == "---" and not self._lines):
                 continue
             if "\t" in line[:len(line) - len(line.lstrip())]:
                 raise Malformed(f"line {number}: a tab in the indentation")
-            self._lines.append((number, len(line) - len(line.lstrip(" ")), line.strip()))
+            self._lines.append((number, len(line) - len(line.lstrip(" ")), content))
         self._at = 0
 
     def document(self) -> Any:
-        value = self._block(0) if self._lines else None
+        value = self._block() if self._lines else None
         if self._at < len(self._lines):
             raise Malformed(f"line {self._lines[self._at][0]}: unexpected indentation")
         return value
 
-    def _block(self, least: int) -> Any:
+    def _block(self) -> Any:
         _, indent, content = self._lines[self._at]
-        if indent < least:
-            return None
-        return self._sequence(indent) if content == "-" or content.startswith("- ") else self._mapping(indent)
+        return self._sequence(indent) if _is_item(content) else self._mapping(indent)
 
     def _sequence(self, indent: int) -> list[Any]:
         items = []
         while self._at < len(self._lines):
             number, depth, content = self._lines[self._at]
-            if depth != indent or not (content == "-" or content.startswith("- ")):
+            if depth != indent or not _is_item(content):
                 break
-            rest = content[1:].lstrip()
+            rest = _code(content[1:])
             if not rest:
                 self._at += 1
-                items.append(self._nested(indent + 1))
-            elif _key(rest) is not None:
-                self._lines[self._at] = (number, depth + len(content) - len(rest), rest)
-                items.append(self._mapping(depth + len(content) - len(rest)))
+                items.append(self._below(indent))
+            elif _is_item(rest) or _key(rest, number):
+                # What stands behind the dash is a block of its own, indented by as much as it is away.
+                self._lines[self._at] = (number, depth + len(content) - len(content[1:].lstrip()), rest)
+                items.append(self._block())
             else:
                 self._at += 1
                 items.append(_scalar(rest, number))
@@ -96,58 +99,75 @@ class _Reader:
         values: dict[str, Any] = {}
         while self._at < len(self._lines):
             number, depth, content = self._lines[self._at]
-            if depth != indent or content.startswith("- "):
+            if depth != indent or _is_item(content):
                 break
-            key = _key(content)
-            if key is None:
+            found = _key(content, number)
+            if found is None:
                 raise Malformed(f"line {number}: expected 'name: value'")
-            rest = content[len(key) + 1:].strip()
+            key, rest = found
+            if key in values:
+                raise Malformed(f"line {number}: {key!r} stands twice")
             self._at += 1
-            # A sequence may stand at its key's own indentation.
-            values[key.strip("\"'")] = _scalar(rest, number) if rest else self._nested(indent, sequence_at=indent)
+            values[key] = _scalar(rest, number) if rest else self._below(indent, sequence_too=True)
         return values
 
-    def _nested(self, indent: int, sequence_at: int = -1) -> Any:
+    def _below(self, indent: int, sequence_too: bool = False) -> Any:
+        """The deeper block that follows, None without one. A sequence may stand at its key's own indentation."""
         if self._at >= len(self._lines):
             return None
         _, depth, content = self._lines[self._at]
-        if depth == sequence_at and content.startswith("-"):
-            return self._sequence(depth)
-        return self._block(indent + 1) if depth > indent or sequence_at < 0 and depth >= indent else None
+        return self._block() if depth > indent or sequence_too and depth == indent and _is_item(content) else None
 
 
-def _without_comment(line: str) -> str:
-    quote = ""
-    for index, char in enumerate(line):
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "\"'" and (index == 0 or line[index - 1] in " :-"):
-            quote = char
-        elif char == "#" and (index == 0 or line[index - 1] in " \t"):
-            return line[:index]
-    return line
+# A quoted scalar; a plain key (up to a colon that white space follows); what starts another form of YAML.
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*\"""")
+_PLAIN_KEY = re.compile(r"""([^\s"'#][^"'#]*?)\s*:(?=\s|$)""")
+_OTHER_FORM = re.compile(r"[{}\[\]&*!|>%@`,]|[-?:](?:\s|$)|<<\s*:")
+_COMMENT = re.compile(r"(?:^|\s)#")
+_WORDS = {"true": True, "false": False, "null": None, "~": None}
 
 
-def _key(content: str) -> str | None:
-    head, colon, rest = content.partition(":")
-    if not colon or (rest and not rest.startswith(" ")) or head[:1] in "{[&*!|>%@`":
+def _is_item(content: str) -> bool:
+    return content == "-" or content.startswith("- ")
+
+
+def _code(text: str) -> str:
+    """What follows a dash or a colon, "" where that is a comment alone."""
+    text = text.strip()
+    return "" if text.startswith("#") else text
+
+
+def _key(content: str, number: int) -> tuple[str, str] | None:
+    """Key and the rest behind its colon; None when the line does not begin with a key."""
+    quoted = _QUOTED.match(content)
+    if quoted:
+        colon = re.match(r"\s*:(?=\s|$)", content[quoted.end():])
+        return (_unquoted(quoted.group(), number), _code(content[quoted.end() + colon.end():])) if colon else None
+    plain = _PLAIN_KEY.match(content)
+    if plain is None or _OTHER_FORM.match(content):
         return None
-    return head
+    return plain.group(1), _code(content[plain.end():])
 
 
 def _scalar(text: str, number: int) -> Any:
-    if text in ("{}", "[]"):
-        return {} if text == "{}" else []
-    if text[0] in "{[&*!|>%@`":
+    quoted = _QUOTED.match(text)
+    if quoted or text[0] in "\"'":
+        if not quoted or not re.match(r"\s*$|\s+#", text[quoted.end():]):
+            raise Malformed(f"line {number}: broken quotes")
+        return _unquoted(quoted.group(), number)
+    plain = _COMMENT.split(text, 1)[0].strip()
+    if plain in ("{}", "[]"):
+        return {} if plain == "{}" else []
+    if _OTHER_FORM.match(plain) or re.search(r":(?:\s|$)", plain):
         raise Malformed(f"line {number}: this form of YAML is not supported "
                         "(kubectl config view --flatten writes one that is)")
-    if text[0] == '"':
-        try:
-            return json.loads(text)
-        except ValueError as error:
-            raise Malformed(f"line {number}: broken quotes") from error
+    return _WORDS.get(plain, plain)
+
+
+def _unquoted(text: str, number: int) -> str:
     if text[0] == "'":
-        if len(text) < 2 or text[-1] != "'":
-            raise Malformed(f"line {number}: broken quotes")
         return text[1:-1].replace("''", "'")
-    return {"true": True, "false": False, "null": None, "~": None}.get(text, text)
+    try:
+        return str(json.loads(text, strict=False))
+    except ValueError as error:
+        raise Malformed(f"line {number}: an escape in the quotes is not supported") from error

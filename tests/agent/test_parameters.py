@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from k8sdeployment.agent.codes import Misconfigured
 from k8sdeployment.agent.parameters import (PARAMETERS, PREFIX, Settings, is_label, is_subdomain, load, parse,
-                                             target_known)
+                                            target_known)
 
 
 def env(**values: str) -> dict[str, str]:
@@ -35,7 +35,8 @@ def test_every_setting_is_declared_once() -> None:
 
 @pytest.mark.parametrize("name,text,value", [
     ("deployment", "a.b-c9", "a.b-c9"), ("deployment", "stopped", "stopped"),
-    ("namespace", "kube-system", "kube-system"), ("kind", "StatefulSet", "StatefulSet"), ("replica_max", "007", 7), ("replica_max", "999999", 999999),
+    ("namespace", "kube-system", "kube-system"),
+    ("kind", "StatefulSet", "StatefulSet"), ("replica_max", "007", 7), ("replica_max", "999999", 999999),
     ("kubeconfig", "/etc/kube/", "/etc/kube"), ("api_grace", "180", 180), ("api_grace", "5m", 300),
     ("api_grace", "1h", 3600), ("api_grace", "200sec", 200), ("api_grace", "4min", 240), ("unavailable_grace", "0", 0),
     ("guard", "required", "required"), ("guard", "off", "off"), ("permit_dir", "/run/other/", "/run/other"),
