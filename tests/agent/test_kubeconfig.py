@@ -76,8 +76,8 @@ WORDS = st.one_of(st.from_regex(r"[A-Za-z0-9+/]{0,60}={0,2}", fullmatch=True),
                   st.from_regex(r"[a-zA-Z0-9._:@/\-]{1,30}", fullmatch=True),
                   st.sampled_from(["", "true", "null", "~", "no", "1", "1.5", "2020-01-01", "0x1", "- a", "a: b",
                                    "a #b", "#a", "'", '"', "it's", 'say "x"', "[a]", "{a}", "&a", "*a", "!a", "|", ">",
-                                   "%a", "@a", "`a", "a:", ":", "-", "?", "? a", "a'b", "a\"b", " ", " a ", "---", "...", "=",
-                                   "a b: c", "a, b", "<<", "- - a"]))
+                                   "%a", "@a", "`a", "a:", ":", "-", "?", "? a", "a'b", "a\"b", " ", " a ", "---",
+                                   "...", "=", "a b: c", "a, b", "<<", "- - a"]))
 LEAVES = st.one_of(WORDS, st.booleans(), st.none())
 TREES = st.recursive(LEAVES, lambda inner: st.one_of(st.lists(inner, max_size=3),
                                                      st.dictionaries(KEYS, inner, max_size=3)), max_leaves=6)
