@@ -31,7 +31,7 @@ def _read(path: str, what: str) -> str:
 
 def _from_account(env: Mapping[str, str], account: str) -> Endpoint:
     host, port = env.get("KUBERNETES_SERVICE_HOST", ""), env.get("KUBERNETES_SERVICE_PORT", "443")
-    if not host or not port.isdigit():
+    if not host or not _is_port(port):
         raise Unfit("no kubeconfig is set and this is no pod (KUBERNETES_SERVICE_HOST is not set): "
                     "set the parameter kubeconfig")
     token = _read(f"{account}/token", "the service account's token").strip()
@@ -62,13 +62,19 @@ def _from_kubeconfig(path: str, name: str) -> Endpoint:
     return Endpoint(host, port, context, _token(user, base), prefix)
 
 
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) < 65536
+
+
 def _server(url: str, path: str) -> tuple[str, int, str]:
     rest = url[len("https://"):] if url.startswith("https://") else ""
     netloc, slash, prefix = rest.partition("/")
     host, colon, port = netloc.rpartition(":")
     if not colon or port.endswith("]"):
         host, port = netloc, "443"
-    if not host or not port.isdigit():
+    if "@" in netloc:  # not quoted: what stands before the @ may be a password
+        raise Unfit(f"kubeconfig {path}: server must be https://HOST[:PORT], without a user")
+    if not host or not _is_port(port):
         raise Unfit(f"kubeconfig {path}: server {url!r} must be https://HOST[:PORT]")
     return host.strip("[]"), int(port), (slash + prefix).rstrip("/")
 

@@ -1,0 +1,94 @@
+"""The metadata: one text that every reader takes; a golden file shows each change of it in review."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from k8sdeployment.agent import codes
+from k8sdeployment.agent.metadata import ACTIONS, escape, xml
+from k8sdeployment.agent.parameters import API_GRACE_FLOOR, PARAMETERS, seconds
+
+GOLDEN = Path(__file__).parent / "golden" / "metadata.xml"
+DTD = Path("/usr/share/resource-agents/ra-api-1.dtd")
+CONTENT_TYPES = ("string", "integer", "boolean")  # OCF 1.1 has more, OCF 1.0 readers do not
+
+
+def tree() -> ElementTree.Element:
+    return ElementTree.fromstring(xml())
+
+
+def test_it_is_the_golden_text() -> None:
+    """Regenerate with AOS_GOLDEN=write when a change is meant."""
+    if os.environ.get("AOS_GOLDEN") == "write":
+        GOLDEN.write_text(xml())
+    assert xml() == GOLDEN.read_text()
+
+
+def test_every_parameter_is_there_in_order() -> None:
+    found = tree().findall("parameters/parameter")
+    assert [parameter.get("name") for parameter in found] == [parameter.name for parameter in PARAMETERS]
+    for element, declared in zip(found, PARAMETERS, strict=True):
+        content = element.find("content")
+        assert content is not None and content.get("type") in CONTENT_TYPES
+        assert (content.get("default") or "") == (declared.default or "")
+        assert element.get("required") == ("1" if declared.default is None else "0")
+        assert [child.tag for child in element] == ["longdesc", "shortdesc", "content"]
+
+
+def test_what_names_the_workload_is_unique_together() -> None:
+    """pcs warns when two resources scale the same workload."""
+    grouped = [element.get("name") for element in tree().findall("parameters/parameter[@unique-group='workload']")]
+    assert grouped == ["deployment", "namespace", "kind"]
+
+
+def test_every_default_passes_its_own_check() -> None:
+    for parameter in PARAMETERS:
+        if parameter.default is not None:
+            parameter.check(parameter.default)
+
+
+def test_the_actions() -> None:
+    names = [(element.get("name"), element.get("depth")) for element in tree().findall("actions/action")]
+    assert names == [("start", None), ("stop", None), ("monitor", "0"), ("monitor", "10"), ("validate-all", None),
+                     ("meta-data", None)]
+    assert {name for name, _ in names} | {codes.PROBE} == set(codes.ALLOWED)
+
+
+def test_intervals_of_the_two_monitors_differ() -> None:
+    """Pacemaker refuses two operations of one name and interval."""
+    intervals = [element.get("interval") for element in tree().findall("actions/action[@name='monitor']")]
+    assert None not in intervals and len(set(intervals)) == 2
+
+
+def test_a_stop_has_more_time_than_the_api_may_be_away_and_a_pod_takes() -> None:
+    grace = next(seconds(parameter.default or "") for parameter in PARAMETERS if parameter.name == "api_grace")
+    stop = next(seconds(timeout) for name, timeout, _, _ in ACTIONS if name == "stop")
+    assert API_GRACE_FLOOR <= grace and stop > grace + 30
+
+
+def test_versions() -> None:
+    root = tree()
+    assert root.findtext("version") in ("1.0", "1.1")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", root.get("version") or "")
+
+
+def test_text_is_escaped() -> None:
+    assert ElementTree.fromstring(f'<a b="{escape("<&>" + chr(34))}">{escape("<&>")}</a>').attrib == {"b": '<&>"'}
+
+
+@pytest.mark.skipif(not shutil.which("xmllint"), reason="needs xmllint (libxml2-utils)")
+@pytest.mark.skipif(not DTD.exists(), reason="needs ra-api-1.dtd (resource-agents)")
+def test_it_is_valid_for_ocf_testers_dtd(tmp_path: Path) -> None:
+    """Through the document's own DOCTYPE, as ocf-tester does it: run where the DTD lies."""
+    shutil.copy(DTD, tmp_path)
+    (tmp_path / "metadata.xml").write_text(xml())
+    done = subprocess.run(["xmllint", "--noout", "--valid", "metadata.xml"], cwd=tmp_path, capture_output=True,
+                          text=True, timeout=20)
+    assert (done.returncode, done.stderr) == (0, "")
