@@ -12,6 +12,7 @@ import ssl
 
 from .codes import Unreachable
 from .deadline import Deadline
+from .dial import dial, left
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,10 +111,10 @@ class Connection:
     def _open(self, deadline: Deadline) -> None:
         if self._socket is not None:
             return
-        raw = socket.create_connection((self.endpoint.host, self.endpoint.port), timeout=_left(deadline))
+        raw = dial(self.endpoint.host, self.endpoint.port, deadline)
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            raw.settimeout(_left(deadline))
+            raw.settimeout(left(deadline))
             self._socket = self.endpoint.context.wrap_socket(raw, server_hostname=self.endpoint.host)
         except BaseException:
             raw.close()
@@ -121,7 +122,7 @@ class Connection:
 
     def _send(self, data: bytes, deadline: Deadline) -> None:
         assert self._socket is not None
-        self._socket.settimeout(_left(deadline))
+        self._socket.settimeout(left(deadline))
         try:
             self._socket.sendall(data)
         except (ConnectionError, ssl.SSLEOFError) as error:
@@ -129,7 +130,7 @@ class Connection:
 
     def _receive(self, deadline: Deadline) -> bytes:
         assert self._socket is not None
-        self._socket.settimeout(_left(deadline))
+        self._socket.settimeout(left(deadline))
         try:
             return self._socket.recv(65536)
         except ssl.SSLEOFError:
@@ -210,13 +211,6 @@ class _Dropped(Unreachable):
 
     def __init__(self, endpoint: Endpoint) -> None:  # noqa: B042 - never pickled
         super().__init__(f"{endpoint} closed the connection without an answer")
-
-
-def _left(deadline: Deadline) -> float:
-    left = deadline.left()
-    if left <= 0:
-        raise TimeoutError("no answer in time")
-    return left
 
 
 def _plain(error: Exception) -> str:
