@@ -38,7 +38,8 @@ iptables -A INPUT -d 127.9.0.0/16 -j DROP && exec "$@"
 
 def outcome(directory: Path, name: str) -> list[str]:
     """What dialling a name comes to there: the error's name and the seconds it took."""
-    (directory / "hosts").write_text("127.9.0.1 two.example\n127.9.0.2 two.example\n127.0.0.1 one.example\n")
+    (directory / "hosts").write_text("127.9.0.1 two.example\n127.9.0.2 two.example\n127.0.0.1 one.example\n"
+                                     "127.9.0.1 half.example\n127.0.0.1 half.example\n")
     (directory / "resolv.conf").write_text("nameserver 127.0.0.1\n")
     with running("unshare", "-mn", "sh", "-c", NAMESPACE, directory, PYTHON, "-c", DIAL, CHECKOUT, name) as process:
         return line_of(process).split()
@@ -62,6 +63,12 @@ def test_a_refusal_is_told_at_once(tmp_path: Path) -> None:
     error, seconds = outcome(tmp_path, "one.example")
     assert error == "ConnectionRefusedError"
     assert float(seconds) < 0.4
+
+
+@needs_root
+@needs_tools
+def test_a_dead_address_leaves_time_for_the_next(tmp_path: Path) -> None:
+    assert outcome(tmp_path, "half.example")[0] == "ConnectionRefusedError"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
