@@ -32,14 +32,14 @@ except OSError as error:
 
 NAMESPACE = """
 mount --bind "$0/hosts" /etc/hosts && mount --bind "$0/resolv.conf" /etc/resolv.conf && ip link set lo up &&
-iptables -A INPUT -d 127.9.0.0/16 -j DROP && exec "$@"
+iptables -A INPUT -d 127.0.9.0/24 -j DROP && exec "$@"
 """
 
 
 def outcome(directory: Path, name: str) -> list[str]:
     """What dialling a name comes to there: the error's name and the seconds it took."""
-    (directory / "hosts").write_text("127.9.0.1 two.example\n127.9.0.2 two.example\n127.0.0.1 one.example\n"
-                                     "127.9.0.1 half.example\n127.0.0.1 half.example\n")
+    (directory / "hosts").write_text("127.0.9.1 two.example\n127.0.9.2 two.example\n127.0.0.1 one.example\n"
+                                     "127.0.9.1 half.example\n127.64.0.1 half.example\n")
     (directory / "resolv.conf").write_text("nameserver 127.0.0.1\n")
     with running("unshare", "-mn", "sh", "-c", NAMESPACE, directory, PYTHON, "-c", DIAL, CHECKOUT, name) as process:
         return line_of(process).split()
