@@ -22,6 +22,7 @@ INSIDE = {
     "KUBECONFIG": "/etc/kubernetes/admin.conf", "PYTHONPATH": "/usr/lib/sno", "PYTHONDONTWRITEBYTECODE": "1",
 }
 NODE_PATH = "/api/v1/nodes/"
+BOOT_SECONDS = 15.0
 
 
 class Site:
@@ -96,13 +97,18 @@ class Site:
 
     def control(self, *words: str) -> str:
         """Ask the site's supervisor, through the site's own root directory; LabError when it refuses."""
-        try:
-            answer = ctl.ask(words, f"/proc/{self._running_pid()}/root{CONTROL}")
-        except OSError as error:
-            raise LabError(f"the supervisor of {self.name} does not answer: {error}") from None
+        answer = waiting.until(lambda: self._ask(words), f"an answer of the supervisor of {self.name}", BOOT_SECONDS,
+                               lambda: f"Its first process said: {self._last_words()}")
         if answer.startswith("error"):
             raise LabError(f"the supervisor of {self.name} refused: {answer.removeprefix('error:').strip()}")
         return answer
+
+    def _ask(self, words: Sequence[str]) -> Optional[str]:
+        """The supervisor's answer; None while the site still boots, before it listens."""
+        try:
+            return ctl.ask(words, f"/proc/{self._running_pid()}/root{CONTROL}")
+        except OSError:
+            return None
 
     def daemons(self) -> dict[str, Any]:
         """Per daemon: wanted, pid (in the site), starts."""

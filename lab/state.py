@@ -17,6 +17,7 @@ from lab.names import LINKS, LabPlan, SitePlan
 
 MANIFEST = "lab.json"
 COMPLETE = "complete"
+ORPHAN_SECONDS = 0.5
 
 
 class LabState:
@@ -121,14 +122,11 @@ class LabState:
 
 @contextmanager
 def held(file: Path, busy: Optional[str] = None) -> Iterator[None]:
-    """Hold a lock file, which goes away afterwards; LabError at once when it is held and `busy` says by what."""
+    """Hold a lock file, which goes away afterwards; LabError when it is held and `busy` says by what."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
         with open(file, "a") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
-            except BlockingIOError:
-                raise LabError(f"{busy}; wait until it is done") from None
+            _take(handle.fileno(), busy)
             if not _is_open_file(file, handle.fileno()):
                 continue  # whoever held it removed it: another one may hold the new file
             try:
@@ -136,6 +134,19 @@ def held(file: Path, busy: Optional[str] = None) -> Iterator[None]:
             finally:
                 file.unlink(missing_ok=True)
             return
+
+
+def _take(descriptor: int, busy: Optional[str]) -> None:
+    """Lock the file; not at once busy, since a child of a holder that was killed has the lock until its exec."""
+    deadline = time.monotonic() + ORPHAN_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise LabError(f"{busy}; wait until it is done") from None
+            time.sleep(0.02)
 
 
 def _is_open_file(file: Path, descriptor: int) -> bool:
