@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import select
 import shutil
@@ -99,6 +100,7 @@ def reap(process: subprocess.Popen[str]) -> None:
     process.wait(20)
 
 
+@functools.cache
 def interpreters() -> list[str]:
     """The system's Python 3 and a Python 3.9, the oldest that the agent promises, where there is one."""
     root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
