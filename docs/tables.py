@@ -1,0 +1,150 @@
+"""Writes the tables that follow from code into the documents, so that each fact is declared once.
+
+    python -m docs.tables          write them anew
+    python -m docs.tables --check  change nothing; exit status 1 when a document is not current
+
+A document marks a table's place with `<!-- table NAME -->` and `<!-- end NAME -->`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from k8sdeployment.agent import codes
+from k8sdeployment.agent.metadata import ACTIONS
+from k8sdeployment.agent.parameters import PARAMETERS
+
+ROOT = Path(__file__).resolve().parent.parent
+_PLACE = re.compile(r"(<!-- table (?P<name>[a-z-]+) -->\n).*?(<!-- end (?P=name) -->)", re.DOTALL)
+
+NAMES = {
+    codes.OK: "OCF_SUCCESS", codes.GENERIC: "OCF_ERR_GENERIC", codes.ARGS: "OCF_ERR_ARGS",
+    codes.UNIMPLEMENTED: "OCF_ERR_UNIMPLEMENTED", codes.PERM: "OCF_ERR_PERM",
+    codes.INSTALLED: "OCF_ERR_INSTALLED", codes.CONFIGURED: "OCF_ERR_CONFIGURED",
+    codes.NOT_RUNNING: "OCF_NOT_RUNNING", codes.DEGRADED: "OCF_DEGRADED",
+}
+
+_AGAIN = "Counts a failure and starts it again: here, or on the other site after `migration-threshold` failures."
+_ELSEWHERE = "Does not try again on this site until a cleanup; tries the other site."
+_NONE = "Never asks; it is for `pcs` and for people."
+
+# What an action says by a code, and what Pacemaker then does. One entry for every pair that codes.ALLOWED holds.
+CONSEQUENCES: dict[tuple[str, int], tuple[str, str]] = {
+    (codes.PROBE, codes.OK): (
+        "It runs here.", "Counts it as started here. If it runs on both sites: stops both, starts one."),
+    (codes.PROBE, codes.NOT_RUNNING): (
+        "It does not run here.", "May start it, here or on the other site."),
+    (codes.PROBE, codes.GENERIC): (
+        "It cannot be told, or it is neither up nor down.",
+        "Takes it for running and failed here: stops it here before anything else, and restarts a copy elsewhere."),
+    (codes.MONITOR, codes.OK): ("It runs as it should.", "Nothing."),
+    (codes.MONITOR, codes.NOT_RUNNING): (
+        "It does not run here.", _AGAIN + " On the passive site (`role=Stopped`) this is the good answer."),
+    (codes.MONITOR, codes.GENERIC): (
+        "It runs wrongly, or it cannot be told for longer than allowed.", "Stops it here first. " + _AGAIN),
+    (codes.MONITOR, codes.DEGRADED): (
+        "It runs, but somebody should look: the reason says at what.",
+        "Nothing: a success. The reason stays in `crm_mon` until a cleanup, even when all is well again."),
+    (codes.START, codes.OK): ("It is up and available.", "Nothing."),
+    (codes.START, codes.GENERIC): (
+        "It did not become available in time, or may not start now.", "Stops it here first. " + _AGAIN),
+    (codes.START, codes.PERM): ("The API forbids it (403).", _ELSEWHERE),
+    (codes.START, codes.INSTALLED): (
+        "Something is missing or wrong on this site: the workload, its gate, the kubeconfig, the permit directory.",
+        _ELSEWHERE),
+    (codes.START, codes.CONFIGURED): (
+        "A parameter is wrong, on every site.", "Starts it nowhere until a cleanup."),
+    (codes.STOP, codes.OK): ("It is proven that nothing of it runs.", "May start it on the other site."),
+    (codes.STOP, codes.GENERIC): (
+        "It still runs, or that cannot be told.", "**Fences this site.** With fencing off: leaves it blocked."),
+    (codes.VALIDATE, codes.OK): ("The parameters are right; at level 10 this site is, too.", _NONE),
+    (codes.VALIDATE, codes.ARGS): ("Allowed by OCF; no situation of today answers it.", _NONE),
+    (codes.VALIDATE, codes.PERM): ("Level 10: the API forbids it.", _NONE),
+    (codes.VALIDATE, codes.INSTALLED): ("Level 10: something is missing or wrong on this site.", _NONE),
+    (codes.VALIDATE, codes.CONFIGURED): ("A parameter is wrong; every wrong one is named.", _NONE),
+    (codes.VALIDATE, codes.GENERIC): ("Level 10: the API does not answer.", _NONE),
+    (codes.METADATA, codes.OK): ("The description is on standard output.", "Nothing."),
+}
+
+
+def cell(text: str) -> str:
+    """Text that stays within one cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    columns = list(heads)
+    lines = [columns, ["---"] * len(columns), *(list(row) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def parameters() -> str:
+    """The agent's parameters."""
+    def default(text: str | None) -> str:
+        return "**required**" if text is None else f"`{text}`" if text else "–"
+    return table(("parameter", "default", "meaning"),
+                 ((f"`{known.name}`", default(known.default), cell(known.long)) for known in PARAMETERS))
+
+
+def exit_codes() -> str:
+    """Every code that every action may answer. KeyError when the policy holds one that nobody explained."""
+    rows = [(f"`{action}`", f"{code} `{NAMES[code]}`", *map(cell, CONSEQUENCES[action, code]))
+            for action, allowed in codes.ALLOWED.items() for code in allowed]
+    unknown = ("anything else", f"{codes.UNIMPLEMENTED} `{NAMES[codes.UNIMPLEMENTED]}`",
+               "There is no such action (promote, migrate, reload …).", "Never asks for it: the metadata has no such.")
+    return table(("action", "exit code", "it says", "what Pacemaker does"), [*rows, unknown])
+
+
+def operations() -> str:
+    """The operations with the metadata's own times."""
+    return table(("operation", "timeout", "interval", "`OCF_CHECK_LEVEL`"),
+                 ((f"`{name}`", timeout, interval or "–", depth or "–") for name, timeout, interval, depth in ACTIONS))
+
+
+def lab_commands() -> str:
+    """The commands of lab/lab, in the words of its own help."""
+    import click
+
+    from lab.cli import main
+    rows = []
+    for name, command in sorted(main.commands.items()):
+        with click.Context(command, info_name=name) as context:
+            usage = " ".join(command.collect_usage_pieces(context)).replace("[OPTIONS] ", "").replace("[OPTIONS]", "")
+        rows.append((f"`{cell(f'{name} {usage}'.strip())}`", cell(command.help or "")))
+    return table(("`lab/lab …`", "what it does"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "parameters": parameters, "exit-codes": exit_codes, "operations": operations, "lab-commands": lab_commands,
+}
+
+
+def documents() -> list[Path]:
+    """The documents that may hold tables."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def rewritten(text: str) -> str:
+    """The document with every marked table as the code has it now. KeyError for a table that is none."""
+    return _PLACE.sub(lambda place: place[1] + TABLES[place["name"]]() + place[3], text)
+
+
+def main(arguments: list[str]) -> int:
+    """0 when every document is current (now); 1 when one is not, or the arguments are wrong."""
+    if arguments not in ([], ["--check"]):
+        print("docs.tables: the only argument is --check", file=sys.stderr)
+        return 1
+    stale = [path for path in documents() if rewritten(path.read_text(encoding="utf-8")) != path.read_text("utf-8")]
+    for path in stale:
+        print(f"{path.relative_to(ROOT)}: {'not current, run python -m docs.tables' if arguments else 'written anew'}")
+        if not arguments:
+            path.write_text(rewritten(path.read_text(encoding="utf-8")), encoding="utf-8")
+    return 1 if arguments and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
