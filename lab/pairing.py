@@ -197,7 +197,7 @@ def _views(lab: Lab) -> Iterator[status.PairStatus]:
 
 def _live(lab: Lab) -> Site:
     for site in lab.sites.values():
-        if site.pid() is not None and site.peer(["crmadmin", "--quiet", "--status", site.name], check=False).strip():
+        if site.pid() is not None and "running" in site.peer(["crmadmin", "--quiet", "--pacemakerd"], check=False):
             return site
     raise LabError("no site's Pacemaker answers; see: python -m lab status")
 

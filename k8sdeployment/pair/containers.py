@@ -1,9 +1,15 @@
-"""The containers of the peer pod: one per daemon, none privileged, each with the capabilities it was seen to need."""
+"""The containers of the peer pod: one per daemon, none privileged, each with the capabilities it was seen to need.
+
+Each capability was taken away and missed: CHOWN, FOWNER and DAC_OVERRIDE give shared memory to clients of another user
+and open it there; SYS_NICE is Corosync's priority; SETUID and SETGID make half of Pacemaker run as hacluster, and KILL
+ends those, and the containers of a workload whose kubelet is away. IPC_LOCK is not among them: Corosync locks its
+memory only where it may also raise the limit.
+"""
 
 from typing import Any
 
 from k8sdeployment.pair import paths
-from k8sdeployment.pair.model import Site, SNOPair, Workload
+from k8sdeployment.pair.model import SNOPair, Workload
 
 Container = dict[str, Any]
 
@@ -20,7 +26,7 @@ _REQUESTS = {
 def settle(pair: SNOPair) -> Container:
     """Before the site joins: its API answers, its gated workloads are down, the permits' directory is there."""
     return {
-        **_container(pair, "settle", "KILL"),
+        **_container(pair, "settle"),
         "command": ["python3", "-m", "k8sdeployment.conductor.settle", *map(_target, pair.spec.workloads)],
         "env": [{"name": "PYTHONPATH", "value": paths.AGENT_LIBRARY}, *_api(pair)],
         "volumeMounts": _mounts(("permits", paths.PERMITS)) + _read_only(("account", paths.SERVICE_ACCOUNT)),
@@ -30,7 +36,7 @@ def settle(pair: SNOPair) -> Container:
 def corosync(pair: SNOPair) -> Container:
     """Membership. Kubelet holds Pacemaker back until it answers, and ends it after Pacemaker."""
     return {
-        **_container(pair, "corosync", "CHOWN", "DAC_OVERRIDE", "FOWNER", "IPC_LOCK", "SYS_NICE"),
+        **_container(pair, "corosync", "CHOWN", "DAC_OVERRIDE", "FOWNER", "SYS_NICE"),
         "command": [f"{paths.PROGRAMS}/corosync"],
         "restartPolicy": "Always",
         "startupProbe": {
@@ -44,7 +50,7 @@ def corosync(pair: SNOPair) -> Container:
     }
 
 
-def pacemaker(pair: SNOPair, site: Site, fencing: list[str]) -> Container:
+def pacemaker(pair: SNOPair, fencing: list[str]) -> Container:
     """Decides, fences and runs the agent.
 
     No liveness probe: Pacemaker ends by itself when it is beyond help and its peer notices when it hangs, while a
@@ -52,13 +58,11 @@ def pacemaker(pair: SNOPair, site: Site, fencing: list[str]) -> Container:
     """
     secrets = ((f"fencing-{number}", f"{paths.FENCING}/{name}") for number, name in enumerate(fencing))
     return {
-        **_container(
-            pair, "pacemaker", "CHOWN", "DAC_OVERRIDE", "FOWNER", "IPC_LOCK", "KILL", "SETGID", "SETUID", "SYS_NICE"
-        ),
+        **_container(pair, "pacemaker", "CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"),
         "command": [f"{paths.PROGRAMS}/pacemaker"],
         "env": _api(pair),
         "readinessProbe": {
-            "exec": {"command": ["crmadmin", "--quiet", "--status", site.name]},
+            "exec": {"command": ["crmadmin", "--quiet", "--pacemakerd"]},
             "periodSeconds": 10,
             "timeoutSeconds": 5,
         },
@@ -76,7 +80,7 @@ def pacemaker(pair: SNOPair, site: Site, fencing: list[str]) -> Container:
 def pcsd(pair: SNOPair) -> Container:
     """For people who use pcs. It sets a password at its start, hence the only root file system that can be written."""
     return {
-        **_container(pair, "pcsd", "CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", read_only=False),
+        **_container(pair, "pcsd", "CHOWN", "DAC_OVERRIDE", read_only=False),
         "command": [f"{paths.PROGRAMS}/pcsd"],
         "readinessProbe": {"tcpSocket": {"port": 2224}, "periodSeconds": 10},
         "volumeMounts": _mounts(

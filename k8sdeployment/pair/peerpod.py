@@ -92,7 +92,7 @@ def _pod(pair: SNOPair, site: Site) -> dict[str, Any]:
         "affinity": {"nodeAffinity": _this_node(site)},
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "initContainers": [containers.settle(pair), containers.corosync(pair)],
-        "containers": [containers.pacemaker(pair, site, fencing_secrets(pair, site)), containers.pcsd(pair)],
+        "containers": [containers.pacemaker(pair, fencing_secrets(pair, site)), containers.pcsd(pair)],
         "volumes": _volumes(pair, site),
     }
 
