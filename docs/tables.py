@@ -93,7 +93,10 @@ def parameters() -> str:
 def exit_codes() -> str:
     """Every code that every action may answer. KeyError when the policy holds one that nobody explained."""
     rows = [(f"`{action}`", f"{code} `{NAMES[code]}`", *map(cell, CONSEQUENCES[action, code]))
-            for action, allowed in codes.ALLOWED.items() for code in allowed]
+            for action, allowed in codes.ALLOWED.items() if action != codes.VALIDATE for code in allowed]
+    told = {code: CONSEQUENCES[codes.VALIDATE, code][0] for code in sorted(codes.ALLOWED[codes.VALIDATE])}
+    rows.append((f"`{codes.VALIDATE}`", " ".join(map(str, told)),
+                 " ".join(f"**{code}** {cell(words)}" for code, words in told.items()), _NONE))
     unknown = ("anything else", f"{codes.UNIMPLEMENTED} `{NAMES[codes.UNIMPLEMENTED]}`",
                "There is no such action (promote, migrate, reload …).", "Never asks for it: the metadata has no such.")
     return table(("action", "exit code", "it says", "what Pacemaker does"), [*rows, unknown])
@@ -118,8 +121,34 @@ def lab_commands() -> str:
     return table(("`lab/lab …`", "what it does"), rows)
 
 
+PURPOSES = {
+    "settle": "waits up to two minutes for the local API; scales gated workloads without a permit to 0, deletes their "
+              "leftover pods, marks them `STOPPED`; lets the site join without the API when that does not come",
+    "corosync": "membership; starts before Pacemaker and ends after it",
+    "pacemaker": "decides, fences, runs the agent",
+    "pcsd": "for people who use pcs",
+}
+
+
+def peer_containers() -> str:
+    """The containers of the peer pod and the capabilities they are given."""
+    from k8sdeployment.pair import cr, peerpod
+    sites = [{"name": name, "nodeName": name, "addresses": [address]}
+             for name, address in (("site-a", "10.91.1.11"), ("site-b", "10.91.1.12"))]
+    pair = cr.load({"spec": {"sites": sites, "fencing": {"mode": "Disabled"}}})
+    pod = peerpod.manifests(pair, pair.spec.sites[0])[-1]["spec"]["template"]["spec"]
+    rows = []
+    for kind, found in (("init", pod["initContainers"]), ("", pod["containers"])):
+        for container in found:
+            form = "sidecar" if container.get("restartPolicy") == "Always" else kind
+            name, capabilities = container["name"], container["securityContext"]["capabilities"]["add"]
+            rows.append((f"`{name}`" + (f" ({form})" if form else ""), PURPOSES[name], " ".join(sorted(capabilities))))
+    return table(("container", "what for", "capabilities"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "parameters": parameters, "exit-codes": exit_codes, "operations": operations, "lab-commands": lab_commands,
+    "peer-containers": peer_containers,
 }
 
 
