@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import judge
-from .codes import MONITOR, NOT_RUNNING, Forbidden, GENERIC, Unreachable, Verdict
+from .codes import GENERIC, MONITOR, NOT_RUNNING, ApiError, Unfit, Verdict
 from .ground import Unproven
 from .permit import ABSENT, GRANTED, STOPPED
 from .scene import Scene
@@ -67,8 +67,8 @@ def _template_is_gated(scene: Scene) -> bool:
     from .gate import WHOLE
     try:
         return bool(_patiently(scene, lambda: _survey(scene)).gate == WHOLE)
-    except (Unreachable, Forbidden):
-        return False
+    except (ApiError, Unfit):
+        return False  # what the API does not say, or cannot be asked here, is judged as unreachable
 
 
 def _unguarded(scene: Scene, action: str, deep: bool) -> Verdict:
@@ -112,11 +112,11 @@ def _survey(scene: Scene) -> Any:
 
 def _view(scene: Scene, deep: bool, count: bool = False) -> judge.View:
     """What the API says; a workload that must be witnessed is asked once, another until the time is up."""
-    from .codes import ApiError, NotFound, Unfit
+    from .codes import NotFound
 
     def attempt() -> judge.View:
         if deep or count:
-            return _seen(scene, _survey(scene))
+            return _seen(_survey(scene), gated=not count)
         try:
             return _shallow(scene.api.workload(scene.deadline))
         except NotFound:
@@ -134,7 +134,7 @@ def _shallow(workload: dict[str, Any]) -> judge.View:
                       current=scenes.current(workload), paused=bool((workload.get("spec") or {}).get("paused")))
 
 
-def _seen(scene: Scene, survey: Any) -> judge.View:
+def _seen(survey: Any, gated: bool) -> judge.View:
     from . import pods
     from .gate import WHOLE
     live = [pod for pod in survey.members if not pods.terminal(pod)]
@@ -143,6 +143,6 @@ def _seen(scene: Scene, survey: Any) -> judge.View:
     view = _shallow(survey.workload)
     view.members, view.leaving = len(live), sum(map(pods.leaving, live))
     view.trouble = pods.trouble(live)
-    if scene.ground is not None and survey.gate != WHOLE:
+    if gated and survey.gate != WHOLE:
         view.gate_lost = "; ".join(survey.gate_faults[:2])
     return view

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import ssl
 import subprocess
 import threading
@@ -17,7 +16,7 @@ from k8sdeployment.agent.parameters import load
 from k8sdeployment.agent.permit import GRANTED, Permit
 
 from .kernel import holder
-from .tls import Authority, Server, reply, request, serving
+from .tls import Authority, reply, request, serving
 
 Object = dict[str, Any]
 TIMEOUT = "OCF_RESKEY_CRM_meta_timeout"
@@ -44,8 +43,9 @@ class Cluster:
         self.replicas, self.available, self.exists, self.version = 0, 0, True, 1
         self.asked: list[str] = []
         self.broken = b""  # answers everything when set
-        self.on_scale: Callable[[int], object] = lambda replicas: None
-        self.on_delete: Callable[[str], object] = lambda name: None
+        self.on_scale: Callable[[int], None] = lambda replicas: None
+        self.on_delete: Callable[[str], None] = lambda name: None
+        self.closing = False
         self._changed = threading.Condition()
 
     def deployment(self) -> Object:
@@ -76,7 +76,7 @@ class Cluster:
     def _watch(self, peer: ssl.SSLSocket, since: int) -> None:
         peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         with self._changed:
-            self._changed.wait_for(lambda: self.version > since, 5.0)
+            self._changed.wait_for(lambda: self.version > since or self.closing, 5.0)
         peer.sendall(b"3\r\n{}\n\r\n0\r\n\r\n")
 
     def _answer(self, method: str, path: str, body: str) -> bytes:
@@ -167,8 +167,8 @@ def act(python: str, executable: Path, action: str, env: dict[str, str], *more: 
     return Result(done.returncode, done.stdout, done.stderr)
 
 
-def environment(kubeconfig: Path | str = "", permit_dir: Path | str = "", **more: object) -> dict[str, str]:
-    given = {"deployment": "app", "kubeconfig": kubeconfig, "permit_dir": permit_dir, **more}
+def environment(kubeconfig: object = "", permit_dir: object = "", **more: object) -> dict[str, str]:
+    given: dict[str, object] = {"deployment": "app", "kubeconfig": kubeconfig, "permit_dir": permit_dir, **more}
     return {"OCF_RESKEY_" + name: str(value) for name, value in given.items() if value != ""} | {
         "OCF_RA_VERSION_MAJOR": "1", "OCF_RA_VERSION_MINOR": "1", "OCF_RESOURCE_INSTANCE": "app",
         "OCF_EXIT_REASON_PREFIX": "ocf-exit-reason:", "OCF_RESKEY_CRM_meta_on_node": "site-a"}
@@ -200,7 +200,8 @@ def permit_at(directory: Path) -> Permit:
 
 
 @contextmanager
-def api_of(cluster: Cluster, authority: Authority, directory: Path) -> Iterator[tuple[Server, Path]]:
-    """The cluster's API, and a kubeconfig for it."""
+def api_of(cluster: Cluster, authority: Authority, directory: Path) -> Iterator[Path]:
+    """A kubeconfig for the cluster's API, which is served meanwhile."""
     with serving(authority, cluster.serve) as server:
-        yield server, write_kubeconfig(directory / f"kubeconfig-{os.getpid()}", authority, server.port)
+        yield write_kubeconfig(directory / "kubeconfig", authority, server.port)
+        cluster.change(closing=True)
