@@ -1,0 +1,54 @@
+"""A pair as a user would write it, and small changes of it."""
+
+import copy
+from typing import Any
+
+from k8sdeployment.pair.cr import PairError, load
+from k8sdeployment.pair.model import SNOPair
+
+Document = dict[str, Any]
+
+
+def site(name: str, number: int, delay: str) -> Document:
+    """One site on two links, with a BMC of its own."""
+    return {
+        "name": name,
+        "nodeName": f"{name}.example.org",
+        "addresses": [f"192.0.2.{number}", f"198.51.100.{number}"],
+        "fencing": {
+            "delay": delay,
+            "devices": [{
+                "agent": "fence_ipmilan",
+                "parameters": {"ip": f"203.0.113.{number}", "lanplus": "1", "cipher": "3", "username": "fence"},
+                "secretRef": {"name": f"bmc-{name}"},
+            }],
+        },
+    }
+
+
+def document(**spec: Any) -> Document:
+    """The CR of a whole pair; keyword arguments replace fields of its spec."""
+    return {
+        "apiVersion": "snopair.dev/v1alpha1",
+        "kind": "SNOPair",
+        "metadata": {"name": "pair", "namespace": "aos-sno-pair"},
+        "spec": {
+            "sites": [site("site-a", 11, "10s"), site("site-b", 12, "1s")],
+            "workloads": [{"name": "web", "preferredSite": "site-a"}],
+            **copy.deepcopy(spec),
+        },
+    }
+
+
+def pair(**spec: Any) -> SNOPair:
+    """The same as values."""
+    return load(document(**spec))
+
+
+def refusal(changed: Document) -> list[str]:
+    """The sentences with which a CR is refused; none when it is taken."""
+    try:
+        load(changed)
+    except PairError as error:
+        return error.sentences
+    return []

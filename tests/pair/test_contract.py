@@ -1,0 +1,154 @@
+"""What pcs, Pacemaker's scheduler and Corosync, the real ones of the peer image, make of the values rendered here."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+import pytest
+from docker.errors import ImageNotFound
+from docker.models.containers import Container
+
+from k8sdeployment.pair import pacemaker
+from k8sdeployment.pair.corosync import corosync_conf
+from k8sdeployment.pair.model import SNOPair
+from lab import paths
+from lab.build.images import PEER
+from lab.engine import borrowed
+from tests.pair.sample import pair
+
+pytestmark = pytest.mark.contract
+
+# Two sites that are online and run nothing yet.
+EMPTY = """\
+<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" have-quorum="1" epoch="1" num_updates="0" admin_epoch="0">
+  <configuration>
+    <crm_config/>
+    <nodes><node id="1" uname="site-a"/><node id="2" uname="site-b"/></nodes>
+    <resources/>
+    <constraints/>
+  </configuration>
+  <status>
+    <node_state id="1" uname="site-a" in_ccm="true" crmd="online" join="member" expected="member"/>
+    <node_state id="2" uname="site-b" in_ccm="true" crmd="online" join="member" expected="member"/>
+  </status>
+</cib>
+"""
+
+
+class Image:
+    """A container of the peer image in which commands are run."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._made: dict[tuple[pacemaker.Argv, ...], str] = {}
+
+    def run(self, *steps: tuple[str, ...]) -> str:
+        """What the steps, one after the other, wrote; they must all succeed."""
+        code, output = self._container.exec_run(["sh", "-ec", "\n".join(map(shlex.join, steps))])
+        assert isinstance(output, bytes)
+        text = output.decode()
+        assert code == 0, text
+        return text
+
+    def write(self, file: str, text: str) -> None:
+        """Write a file inside."""
+        self.run(("sh", "-c", f'printf %s "$1" > {file}', "sh", text))
+
+    def configured(self, of: SNOPair) -> str:
+        """The name of a CIB file that holds the pair; made once for equal pairs, for pcs takes its time."""
+        commands = tuple(pacemaker.configure(of, "FILE"))
+        if commands not in self._made:
+            file = f"/tmp/{len(self._made)}.xml"
+            self.write(file, EMPTY)
+            self.run(*pacemaker.configure(of, file))
+            self._made[commands] = file
+        return self._made[commands]
+
+    def after(self, file: str, *events: str) -> tuple[str, str]:
+        """The site on which the scheduler has `web` started after the events, and the file with that status."""
+        later = f"{file}+"
+        self.run(("crm_simulate", "--xml-file", file, "--simulate", "--quiet", "--save-output", later, *events))
+        found = self.run(("crm_simulate", "--xml-file", later))
+        line = next(line for line in found.splitlines() if "(ocf:aos:k8sdeployment)" in line)
+        return line.split()[-1], later
+
+
+@pytest.fixture(scope="module")
+def image() -> Iterator[Image]:
+    with borrowed(paths.cache_dir() / "contract-engine") as engine:
+        try:
+            container = engine.client.containers.run(
+                PEER, ["sleep", "600"], detach=True, network_mode="none", hostname="site-a.example.org")
+        except ImageNotFound:
+            pytest.skip("the peer image is not built: run lab/lab build")
+        try:
+            yield Image(container)
+        finally:
+            container.remove(force=True)
+
+
+def test_pcs_takes_every_command_and_pacemaker_finds_no_fault(image: Image) -> None:
+    file = image.configured(pair())
+    assert image.run(("crm_verify", "--xml-file", file, "--verbose")) == ""
+
+
+def test_doing_it_again_changes_nothing(image: Image) -> None:
+    file, again = image.configured(pair()), "/tmp/again.xml"
+    present = ("web", "fence-site-a-1", "fence-site-b-1")
+    image.run(("cp", file, again), *pacemaker.configure(pair(), again, present))
+    image.run(("crm_diff", "--original", file, "--new", again, "--no-version"))
+
+
+PREFERS_B = pair(workloads=[{"name": "web", "preferredSite": "site-b"}])
+GOES_BACK = pair(workloads=[{"name": "web", "preferredSite": "site-a", "failback": "Automatic"}])
+
+
+@pytest.mark.parametrize("of, place", [(pair(), "site-a"), (PREFERS_B, "site-b")])
+def test_the_workload_starts_on_its_preferred_site(image: Image, of: SNOPair, place: str) -> None:
+    assert image.after(image.configured(of))[0] == place
+
+
+@pytest.mark.parametrize("of, place", [(pair(), "site-b"), (GOES_BACK, "site-a")])
+def test_a_preferred_site_that_comes_back_takes_over_only_where_it_was_told_to(
+        image: Image, of: SNOPair, place: str) -> None:
+    _, running = image.after(image.configured(of))
+    there, taken_over = image.after(running, "--node-fail", "site-a")
+    assert there == "site-b"
+    assert image.after(taken_over, "--node-up", "site-a")[0] == place
+
+
+def test_the_other_site_is_fenced_before_its_workload_starts_here(image: Image) -> None:
+    _, running = image.after(image.configured(pair()))
+    lines = image.run(("crm_simulate", "--xml-file", running, "--simulate", "--node-fail", "site-a")).splitlines()
+    fence = next(number for number, line in enumerate(lines) if "Fencing site-a (reboot)" in line)
+    start = next(number for number, line in enumerate(lines) if "web" in line and "start on site-b" in line)
+    assert fence < start
+
+
+def test_without_quorum_everything_stops(image: Image) -> None:
+    _, running = image.after(image.configured(pair()))
+    image.run(("sed", "-i", 's/have-quorum="1"/have-quorum="0"/', running))
+    assert image.after(running)[0] == "Stopped"
+
+
+def test_corosync_takes_its_file(image: Image) -> None:
+    image.write("/tmp/corosync.conf", corosync_conf(pair()))
+    image.run(("sh", "-c", "head -c 256 /dev/urandom > /tmp/authkey"),
+              ("sed", "-i", "s,/etc/corosync/authkey,/tmp/authkey,", "/tmp/corosync.conf"))
+    image.run(("corosync", "-t", "-c", "/tmp/corosync.conf"))
+
+
+def test_ipmitool_is_given_the_file_and_never_a_password(image: Image) -> None:
+    image.run(("sh", "-c", "printf '#!/bin/sh\\necho \"$@\"\\n' > /tmp/ipmitool && chmod +x /tmp/ipmitool"))
+    image.run(("sh", "-c", "sed s,/usr/bin/ipmitool,/tmp/ipmitool, /usr/libexec/aos/ipmitool > /tmp/patched"))
+    file = "/etc/aos/fencing/bmc/password"
+    told = image.run(("sh", "/tmp/patched", "-U", "fence", "-P", file, "-C", "3", "chassis", "power"))
+    assert told.split() == ["-U", "fence", "-f", file, "-C", "3", "chassis", "power"]
+    refused = image.run(("sh", "-c", "sh /tmp/patched -P hunter2 chassis 2>&1 || true"))
+    assert "must name a file" in refused and "hunter2" not in refused
+
+
+def test_the_agent_is_where_pacemaker_looks_for_it(image: Image) -> None:
+    metadata = image.run(("crm_resource", "--show-metadata", "ocf:aos:k8sdeployment"))
+    assert 'resource-agent name="k8sdeployment"' in metadata

@@ -1,0 +1,161 @@
+"""A CR is taken as it stands, or refused with one sentence that names the field, the value and what is right."""
+
+import ipaddress
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from k8sdeployment.pair.cr import PairError, load
+from tests.pair.sample import Document, document, pair, refusal, site
+
+Change = Callable[[Document], None]
+DEVICE = "sites.0.fencing.devices.0"
+SECRETS = ("password", "passwd", "snmp-priv-passwd", "password_script", "api_token", "identity_file")
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    spec = pair().spec
+    workload = spec.workloads[0]
+    assert (workload.kind, workload.namespace, workload.failback) == ("Deployment", "default", "Manual")
+    assert workload.gate
+    assert (workload.replicas.min, workload.replicas.max) == (0, 1)
+    assert (spec.corosync.token, spec.peer.api.host, spec.peer.api.port) == (3000, "127.0.0.1", 6443)
+    assert (spec.quorum.mode, spec.fencing.mode) == ("TwoNode", "Required")
+
+
+def test_the_first_site_wins_a_split_unless_told_otherwise() -> None:
+    sites = [site("site-a", 11, "1s"), site("site-b", 12, "1s")]
+    for one in sites:
+        del one["fencing"]["delay"]
+    assert pair(sites=sites).spec.fence_delays() == (10_000, 1_000)
+
+
+def test_what_the_api_server_adds_is_not_refused() -> None:
+    changed = document() | {"status": {"conditions": []}}
+    changed["metadata"]["resourceVersion"] = "12"
+    assert refusal(changed) == []
+
+
+def put(path: str, value: object) -> Change:
+    """A change that sets one field, named as in `sites.0.addresses`."""
+    def change(changed: Document) -> None:
+        *way, last = (int(step) if step.isdigit() else step for step in path.split("."))
+        target = changed["spec"]
+        for step in way:
+            target = target[step]
+        target[last] = value
+    return change
+
+
+REFUSED: dict[str, tuple[Change, str]] = {
+    "one site": (put("sites", [site("site-a", 11, "10s")]), "spec.sites: a pair has exactly two sites, not 1"),
+    "three sites": (
+        put("sites", [site(f"site-{number}", number, f"{number}s") for number in (11, 12, 13)]),
+        "spec.sites: a pair has exactly two sites, not 3",
+    ),
+    "same name": (put("sites.1.name", "site-a"), "spec.sites: both are named 'site-a'; give each site a name"),
+    "same node": (put("sites.1.nodeName", "site-a.example.org"), "so they must differ"),
+    "numbers of addresses": (
+        put("sites.1.addresses", ["192.0.2.12"]),
+        "spec.sites: site-a has 2 addresses and site-b 1; both need one address per link",
+    ),
+    "an address twice": (
+        put("sites.1.addresses", ["192.0.2.12", "198.51.100.11"]),
+        "spec.sites: address 198.51.100.11 is given twice",
+    ),
+    "mixed families": (
+        put("sites.1.addresses", ["2001:db8::12", "198.51.100.12"]),
+        "spec.sites: link 1 joins 192.0.2.11 with 2001:db8::12; both ends must be IPv4, or both IPv6",
+    ),
+    "a host name": (put("sites.0.addresses.0", "node-a"), "spec.sites[0].addresses[0]: 'node-a' is not an IP address"),
+    "loopback": (put("sites.0.addresses.0", "127.0.0.1"), "127.0.0.1 cannot be reached by the other site"),
+    "no devices": (
+        put("sites.1.fencing.devices", []),
+        "spec.sites[1].fencing.devices: site-b has none, and fencing is Required; name a device",
+    ),
+    "equal delays": (put("sites.1.fencing.delay", "10s"), "spec.sites: both have fencing.delay 10s"),
+    "delays equal once rounded": (put("sites.1.fencing.delay", "9500ms"), "spec.sites: both have fencing.delay 10s"),
+    "a delay without unit": (put("sites.0.fencing.delay", 10), "spec.sites[0].fencing.delay: 10 is not a duration"),
+    "min not below max": (
+        put("workloads.0.replicas", {"min": 1, "max": 1}),
+        "spec.workloads[0].replicas: min 1 is not below max 1",
+    ),
+    "gated but never empty": (put("workloads.0.replicas", {"min": 1, "max": 2}), "use 0, or gate: false"),
+    "unknown preferred site": (
+        put("workloads.0.preferredSite", "site-c"),
+        "spec.workloads[0].preferredSite: 'site-c' is not a site; it must be site-a or site-b",
+    ),
+    "a workload twice": (
+        put("workloads", [{"name": "web"}, {"name": "web", "namespace": "other"}]),
+        "spec.workloads[1].name: 'web' is given twice",
+    ),
+    "an unknown kind": (put("workloads.0.kind", "DaemonSet"), "spec.workloads[0].kind: 'DaemonSet': input should be"),
+    "a misspelt field": (put("workloads.0.prefferedSite", "site-a"), "spec.workloads[0].prefferedSite: is not a field"),
+    "no addresses": (put("sites.0.addresses", []), "spec.sites[0].addresses: []:"),
+    "a token too short": (put("corosync", {"token": "100ms"}), "spec.corosync.token"),
+    "not a fence agent": (put(f"{DEVICE}.agent", "rm"), "spec.sites[0].fencing.devices[0].agent: 'rm'"),
+    "a parameter of ours": (put(f"{DEVICE}.parameters.pcmk_host_list", "x"), "is set by the pair itself"),
+    "a parameter that is none": (put(f"{DEVICE}.parameters.a b", "x"), "is not the name of a fence agent's"),
+    "quorum not built": (put("quorum", {"mode": "Arbitrator"}), "spec.quorum.mode: 'Arbitrator'"),
+}
+
+
+@pytest.mark.parametrize("change, sentence", REFUSED.values(), ids=REFUSED)
+def test_is_refused_with_a_sentence(change: Change, sentence: str) -> None:
+    changed = document()
+    change(changed)
+    found = refusal(changed)
+    assert [one for one in found if sentence in one], found
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_is_refused_and_not_repeated(name: str) -> None:
+    changed = document()
+    put(f"{DEVICE}.parameters.{name}", "hunter2")(changed)
+    found = refusal(changed)
+    assert len(found) == 1 and "put it in a Secret named by secretRef" in found[0]
+    assert "hunter2" not in found[0]
+
+
+def test_a_value_below_parameters_is_never_repeated() -> None:
+    changed = document()
+    put(f"{DEVICE}.parameters", {"ip": "hunter2\n"})(changed)
+    found = refusal(changed)
+    assert len(found) == 1 and "hunter2" not in found[0]
+
+
+def test_fencing_may_be_disabled_without_devices() -> None:
+    sites = [site("site-a", 11, "1s"), site("site-b", 12, "1s")]
+    for one in sites:
+        one["fencing"] = {}
+    assert refusal(document(sites=sites, fencing={"mode": "Disabled"})) == []
+
+
+def test_every_fault_has_its_own_sentence() -> None:
+    changed = document()
+    put("workloads.0.preferredSite", "nowhere")(changed)
+    put("sites.1.fencing.devices", [])(changed)
+    assert len(refusal(changed)) == 2
+
+
+ADDRESSES = st.ip_addresses(v=4, network="10.0.0.0/8")
+
+
+@given(st.lists(ADDRESSES, min_size=2, max_size=16, unique=True).filter(lambda found: len(found) % 2 == 0))
+def test_any_distinct_addresses_in_equal_number_are_taken(found: list[ipaddress.IPv4Address]) -> None:
+    words = [str(address) for address in found]
+    half = len(words) // 2
+    changed = document()
+    put("sites.0.addresses", words[:half])(changed)
+    put("sites.1.addresses", words[half:])(changed)
+    assert refusal(changed) == []
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner)
+                    | st.dictionaries(st.sampled_from(["sites", "name", "addresses", "workloads", "spec"]), inner)))
+def test_nothing_but_a_refusal_comes_of_nonsense(nonsense: object) -> None:
+    with pytest.raises(PairError) as caught:
+        load({"spec": nonsense})
+    assert caught.value.sentences and all(caught.value.sentences)

@@ -1,0 +1,103 @@
+"""Pacemaker's configuration as pcs commands. What pcs and Pacemaker make of them: test_contract.py."""
+
+import pytest
+
+from k8sdeployment.pair import fencing, pacemaker, timing
+from k8sdeployment.pair.model import Device, SNOPair
+from tests.pair.sample import pair, site
+
+Argv = pacemaker.Argv
+
+
+def commands(of: SNOPair, *words: str, present: tuple[str, ...] = ()) -> list[Argv]:
+    """The commands that begin with the words, without `pcs -f FILE`."""
+    found = [argv[3:] for argv in pacemaker.configure(of, "cib.xml", present)]
+    return [argv for argv in found if argv[:len(words)] == words]
+
+
+def test_every_command_acts_on_the_file() -> None:
+    assert {argv[:3] for argv in pacemaker.configure(pair(), "cib.xml")} == {("pcs", "-f", "cib.xml")}
+    assert pacemaker.push("new.xml", "old.xml") == ("pcs", "cluster", "cib-push", "new.xml", "diff-against=old.xml")
+
+
+def test_no_quorum_stops_and_fencing_is_on() -> None:
+    words = {word for argv in commands(pair(), "property", "set") for word in argv}
+    assert {"stonith-enabled=true", "no-quorum-policy=stop", "start-failure-is-fatal=false"} <= words
+
+
+def test_fencing_that_is_disabled_is_off() -> None:
+    sites = [site("site-a", 11, "1s"), site("site-b", 12, "1s")]
+    for one in sites:
+        one["fencing"] = {}
+    of = pair(sites=sites, fencing={"mode": "Disabled"})
+    assert "stonith-enabled=false" in {word for argv in commands(of, "property", "set") for word in argv}
+    assert not commands(of, "stonith")
+
+
+def test_one_device_per_target_kept_off_it() -> None:
+    for name in ("site-a", "site-b"):
+        (create,) = commands(pair(), "stonith", "create", f"fence-{name}-1")
+        assert f"pcmk_host_list={name}" in create
+        assert commands(pair(), "constraint", "location", f"fence-{name}-1") == [
+            ("constraint", "location", f"fence-{name}-1", "avoids", f"{name}=INFINITY")]
+
+
+def test_the_delay_belongs_to_the_target_and_none_is_not_said() -> None:
+    of = pair(sites=[site("site-a", 11, "2s"), site("site-b", 12, "0s")])
+    (favoured,), (other,) = (commands(of, "stonith", "create", f"fence-{name}-1") for name in ("site-a", "site-b"))
+    assert "pcmk_delay_base=site-a:2s" in favoured
+    assert not [word for word in other if word.startswith("pcmk_delay_base")]
+
+
+def test_several_devices_are_levels_in_their_order() -> None:
+    sites = [site("site-a", 11, "10s"), site("site-b", 12, "1s")]
+    sites[0]["fencing"]["devices"].append({"agent": "fence_redfish", "parameters": {"ip": "203.0.113.99"}})
+    assert commands(pair(sites=sites), "stonith", "level") == [
+        ("stonith", "level", "add", "1", "site-a", "fence-site-a-1"),
+        ("stonith", "level", "add", "2", "site-a", "fence-site-a-2"),
+    ]
+
+
+def test_a_workload_is_watched_at_both_levels_and_where_it_should_not_run() -> None:
+    (create,) = commands(pair(), "resource", "create")
+    assert create[2:4] == ("web", "ocf:aos:k8sdeployment")
+    text = " ".join(create)
+    assert "monitor interval=10s timeout=20s" in text
+    assert "monitor interval=60s timeout=30s OCF_CHECK_LEVEL=10" in text
+    assert "monitor interval=20s timeout=20s role=Stopped" in text
+    assert f"stop interval=0s timeout={timing.stop(pair().spec.workloads[0])}s" in text
+
+
+@pytest.mark.parametrize("gate, guard", [(True, "required"), (False, "off")])
+def test_the_gate_is_required_where_it_is_asked_for(gate: bool, guard: str) -> None:
+    (create,) = commands(pair(workloads=[{"name": "web", "gate": gate}]), "resource", "create")
+    assert f"guard={guard}" in create
+
+
+def test_a_name_that_is_no_xml_name_gets_a_letter_in_front() -> None:
+    (create,) = commands(pair(workloads=[{"name": "3scale"}]), "resource", "create")
+    assert create[2] == "w-3scale" and "deployment=3scale" in create
+
+
+def test_what_is_there_already_is_made_anew() -> None:
+    assert commands(pair(), "resource", "delete") == []
+    gone = commands(pair(), "resource", "delete", present=("web", "fence-site-b-1", "somebody-elses"))
+    assert sorted(gone) == [("resource", "delete", "fence-site-b-1"), ("resource", "delete", "web")]
+
+
+def test_the_password_s_file_is_named_to_ipmitool_s_wrapper_and_read_for_the_others() -> None:
+    def told(agent: str) -> dict[str, str]:
+        return fencing.device_parameters(Device.model_validate({"agent": agent, "secretRef": {"name": "bmc"}}))
+
+    file = "/etc/aos/fencing/bmc/password"
+    assert told("fence_idrac") == {
+        "ipmitool_path": "/usr/libexec/aos/ipmitool", "password_script": f"echo {file}"}
+    assert told("fence_redfish") == {"password_script": f"cat {file}"}
+    assert fencing.device_parameters(Device(agent="fence_sbd")) == {}
+
+
+def test_a_device_is_proven_with_the_words_it_is_used_with() -> None:
+    device = pair().spec.sites[0].fencing.devices[0]
+    lines = fencing.proof(device).splitlines()
+    assert "action=status" in lines and "ip=203.0.113.11" in lines
+    assert {f"{name}={value}" for name, value in fencing.device_parameters(device).items()} < set(lines)

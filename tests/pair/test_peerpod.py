@@ -1,0 +1,156 @@
+"""The peer pod: only what it needs, on the right site, and Corosync before and after Pacemaker."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from k8sdeployment.pair import peerpod, timing
+from k8sdeployment.pair.model import SNOPair
+from tests.pair.sample import document, pair
+
+TWO = [
+    {"name": "web", "terminationGrace": "20s"},
+    {"name": "db", "kind": "StatefulSet", "namespace": "data", "replicas": {"min": 0, "max": 3}},
+]
+MANAGED = pair(workloads=TWO)
+READ = ["get", "list", "watch"]
+SCALE = ["get", "update", "patch"]
+
+
+def manifests(of: SNOPair = MANAGED, index: int = 0) -> list[dict[str, Any]]:
+    return peerpod.manifests(of, of.spec.sites[index])
+
+
+def only(kind: str, of: SNOPair = MANAGED, index: int = 0) -> dict[str, Any]:
+    found = [manifest for manifest in manifests(of, index) if manifest["kind"] == kind]
+    assert len(found) == 1
+    return found[0]
+
+
+def pod(of: SNOPair = MANAGED, index: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = only("StatefulSet", of, index)["spec"]["template"]["spec"]
+    return found
+
+
+def containers(of: SNOPair = MANAGED) -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for one in pod(of)["initContainers"] + pod(of)["containers"]}
+
+
+def test_manifests_stand_in_the_order_in_which_they_can_be_applied() -> None:
+    assert [manifest["kind"] for manifest in manifests()] == [
+        "Namespace", "ServiceAccount", "Role", "Role", "RoleBinding", "RoleBinding", "ConfigMap", "StatefulSet"]
+
+
+def test_nothing_is_privileged() -> None:
+    for name, container in containers().items():
+        context = container["securityContext"]
+        assert "privileged" not in context and context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"]["drop"] == ["ALL"]
+        assert not {"SYS_ADMIN", "SYS_PTRACE", "NET_ADMIN", "SYS_MODULE"} & set(context["capabilities"]["add"]), name
+
+
+def test_the_rights_are_the_least() -> None:
+    roles = {one["metadata"]["namespace"]: one["rules"] for one in manifests() if one["kind"] == "Role"}
+    reading = [
+        {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets", "replicasets"], "verbs": READ},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": [*READ, "delete"]},
+    ]
+    assert roles == {
+        "data": [*reading, scaling("statefulsets/scale", "db")],
+        "default": [*reading, scaling("deployments/scale", "web")],
+    }
+    assert not [manifest for manifest in manifests() if manifest["kind"].startswith("Cluster")]
+
+
+def scaling(resource: str, name: str) -> dict[str, Any]:
+    return {"apiGroups": ["apps"], "resources": [resource], "verbs": SCALE, "resourceNames": [name]}
+
+
+def test_the_account_s_token_is_only_where_the_agent_runs() -> None:
+    assert pod()["automountServiceAccountToken"] is False
+    holders = {name for name, one in containers().items() if "account" in mounts(one)}
+    assert holders == {"settle", "pacemaker"}
+
+
+def mounts(container: dict[str, Any]) -> dict[str, str]:
+    return {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+@pytest.mark.parametrize("index, other", [(0, "bmc-site-b"), (1, "bmc-site-a")])
+def test_a_site_holds_the_fencing_secret_of_the_other_alone(index: int, other: str) -> None:
+    names = [volume["secret"]["secretName"] for volume in pod(MANAGED, index)["volumes"] if "secret" in volume]
+    assert sorted(names) == sorted(["pair-key", other])
+
+
+def test_no_secret_is_readable_by_others() -> None:
+    for mode in modes(pod()["volumes"]):
+        assert mode == 0o400
+
+
+def modes(volumes: list[dict[str, Any]]) -> Iterator[int]:
+    """The mode of every file that comes from a Secret."""
+    for volume in volumes:
+        if "secret" in volume:
+            yield volume["secret"]["defaultMode"]
+        for source in volume.get("projected", {}).get("sources", []):
+            yield from (item["mode"] for item in source.get("secret", {}).get("items", []))
+
+
+def test_only_corosync_sees_the_authkey() -> None:
+    assert {name for name, one in containers().items() if "corosync" in mounts(one)} == {"corosync"}
+
+
+def test_every_mount_has_its_volume_and_every_volume_is_mounted() -> None:
+    volumes = [volume["name"] for volume in pod()["volumes"]]
+    assert len(volumes) == len(set(volumes))
+    assert set(volumes) == {name for one in containers().values() for name in mounts(one)}
+
+
+def test_corosync_starts_before_pacemaker_and_ends_after_it() -> None:
+    settle, corosync = pod()["initContainers"]
+    assert (settle["name"], corosync["name"], corosync["restartPolicy"]) == ("settle", "corosync", "Always")
+    assert "startupProbe" in corosync and "restartPolicy" not in settle
+    assert [one["name"] for one in pod()["containers"]] == ["pacemaker", "pcsd"]
+
+
+def test_no_probe_can_kill_a_daemon_that_works() -> None:
+    assert not [name for name, one in containers().items() if "livenessProbe" in one]
+
+
+def test_settle_is_told_every_gated_workload() -> None:
+    assert containers()["settle"]["command"][-2:] == ["default/deployment/web", "data/statefulset/db"]
+
+
+def test_the_pod_may_take_as_long_to_end_as_its_slowest_stops() -> None:
+    web, db = MANAGED.spec.workloads
+    assert timing.stop(web) > timing.API_GRACE + 20
+    assert pod()["terminationGracePeriodSeconds"] > timing.stop(web) + timing.stop(db)
+
+
+def test_the_local_api_is_said_outright() -> None:
+    of = pair(peer={"api": {"host": "api-int.example.org", "port": 7443}})
+    for name in ("settle", "pacemaker"):
+        environment = {entry["name"]: entry["value"] for entry in containers(of)[name]["env"]}
+        assert environment["KUBERNETES_SERVICE_HOST"] == "api-int.example.org"
+        assert environment["KUBERNETES_SERVICE_PORT"] == "7443"
+
+
+def test_the_pod_runs_on_its_own_node_and_sees_its_processes() -> None:
+    terms = pod()["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert terms[0]["matchFields"][0]["values"] == ["site-a.example.org"]
+    assert pod()["hostNetwork"] and pod()["hostPID"]
+    assert pod()["priorityClassName"] == "system-node-critical"
+
+
+def test_nothing_secret_is_in_the_manifests_and_they_are_plain_json() -> None:
+    assert json.loads(json.dumps(manifests())) == manifests()
+    assert not [manifest for manifest in manifests() if manifest["kind"] == "Secret"]
+
+
+def test_a_new_corosync_conf_shows_in_the_pod_and_restarts_nothing_by_itself() -> None:
+    changed = document(corosync={"token": "5s"})["spec"]["corosync"]
+    before, after = (only("StatefulSet", of)["spec"] for of in (pair(), pair(corosync=changed)))
+    assert before["template"]["metadata"]["annotations"] != after["template"]["metadata"]["annotations"]
+    assert after["updateStrategy"] == {"type": "OnDelete"}
