@@ -6,18 +6,18 @@ import shlex
 from collections.abc import Iterator
 
 import pytest
-from docker.errors import ImageNotFound
 from docker.models.containers import Container
 
 from k8sdeployment.pair import pacemaker
 from k8sdeployment.pair.corosync import corosync_conf
 from k8sdeployment.pair.model import SNOPair
 from lab import paths
-from lab.build.images import PEER
+from lab.build import images
 from lab.engine import borrowed
 from tests.pair.sample import pair
 
-pytestmark = pytest.mark.contract
+# "lab", because the image has to be built for them: minutes on a fresh machine.
+pytestmark = [pytest.mark.contract, pytest.mark.lab]
 
 # Two sites that are online and run nothing yet.
 EMPTY = """\
@@ -77,11 +77,9 @@ class Image:
 @pytest.fixture(scope="module")
 def image() -> Iterator[Image]:
     with borrowed(paths.cache_dir() / "contract-engine") as engine:
-        try:
-            container = engine.client.containers.run(
-                PEER, ["sleep", "600"], detach=True, network_mode="none", hostname="site-a.example.org")
-        except ImageNotFound:
-            pytest.skip("the peer image is not built: run lab/lab build")
+        images.build_all(engine, print)
+        container = engine.client.containers.run(
+            images.PEER, ["sleep", "600"], detach=True, network_mode="none", hostname="site-a.example.org")
         try:
             yield Image(container)
         finally:
