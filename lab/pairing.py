@@ -133,8 +133,14 @@ def _apply_site(lab: Lab, site: Site, pair: SNOPair, keys: Secret) -> None:
         for other in lab.sites if other != site.name
     ]
     listing = {"apiVersion": "v1", "kind": "List", "items": [namespace, keys, *passwords, *rest]}
-    for text in (json.dumps(listing), APP.read_text(encoding="utf-8")):
-        site.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text)
+    _apply(site, json.dumps(listing))
+    # Only where it is missing: its file says zero replicas, and where it runs the pair has scaled it up.
+    if not site.kubectl("get", "deployment", WORKLOAD, "--ignore-not-found").strip():
+        _apply(site, APP.read_text(encoding="utf-8"))
+
+
+def _apply(site: Site, text: str) -> None:
+    site.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text)
 
 
 def _pair_secret(lab: Lab, pair: SNOPair) -> Secret:
