@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from k8sdeployment.agent.codes import Voided
 from k8sdeployment.agent.permit import ABSENT, GRANTED, STOPPED, STOPPING
 
 from .cluster import TIMEOUT, Cluster, Result, Site, act, api_of, environment, gated_spec, permit_at, ready_pod
-from .kernel import CHECKOUT, PYTHON, holder, interpreters, needs_host, python_holder, reap, running
+from .kernel import CHECKOUT, PYTHON, holder, interpreters, line_of, needs_host, python_holder, reap, running
 from .tls import Authority, reply
 
 pytestmark = needs_host
@@ -112,6 +111,21 @@ def test_leftovers_of_an_earlier_boot_go_first_and_are_not_believed(stage: Stage
     assert "app-old" not in stage.cluster.pods and len(stage.site.alive()) == 1
 
 
+def test_a_leftover_that_stays_and_lies_is_not_taken_for_the_new_pod(stage: Stage) -> None:
+    """The old object stays listed as ready while the new pod's init container runs already and holds the permit."""
+    stage.cluster.change(replicas=1, available=1, pods={"app-old": ready_pod("app-old", stage.cluster.spec)})
+    stage.cluster.on_delete = lambda name: None
+
+    def begin(replicas: int) -> None:
+        if replicas:
+            stage.site.run("app-new")
+            stage.cluster.pods["app-new"]["status"] = {"phase": "Pending"}
+
+    stage.when_scaled(begin)
+    result = stage.run("start", seconds=4)
+    assert result.code == 1 and "pod app-new is not ready" in result.reason
+
+
 def test_available_without_a_holder_is_not_started(stage: Stage) -> None:
     """A status that lies: the kernel sees nobody."""
     spec = stage.cluster.spec
@@ -192,7 +206,7 @@ REFUSED: dict[str, tuple[Callable[[Stage], None], dict[str, object], int, str]] 
 def test_what_a_start_refuses_changes_nothing(stage: Stage, why: str, action: str, more: dict[str, str]) -> None:
     prepare, values, code, words = REFUSED[why]
     prepare(stage)
-    result = stage.run(action, more, 1.5 if why == "unreachable" else 20.0, **values)
+    result = stage.run(action, more, 2.5 if why == "unreachable" else 20.0, **values)
     assert result.code == code and words in result.reason
     assert stage.permit.state() == ABSENT and stage.cluster.asked == []
 
@@ -389,7 +403,6 @@ ANNOUNCED = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
 from k8sdeployment.agent.parameters import load
-from k8sdeployment.agent.codes import Voided
 from k8sdeployment.agent.permit import Permit
 permit = Permit(load({"OCF_RESKEY_deployment": "app", "OCF_RESKEY_permit_dir": sys.argv[2]}))
 permit.announce()
@@ -411,13 +424,42 @@ def test_a_probe_does_not_say_not_running_while_a_start_is_under_way(stage: Stag
     assert stage.permit.state() == GRANTED
 
 
-def test_after_a_probe_said_not_running_nothing_begun_before_may_grant(stage: Stage) -> None:
-    stage.permit.announce()  # by this process, whose parent did not begin it on behalf of Pacemaker
-    Path(stage.permit.beside, "start").write_text(Path(stage.permit.beside, "start").read_text().replace(
-        f" {os.getppid()} ", " 1 "))  # its caller died
-    assert stage.probe(guard="required").code == 7
-    with stage.permit.locked(), pytest.raises(Voided):
-        stage.permit.grant()
+ORPHAN = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from k8sdeployment.agent.codes import Voided
+from k8sdeployment.agent.parameters import load
+from k8sdeployment.agent.permit import Permit
+permit = Permit(load({"OCF_RESKEY_deployment": "app", "OCF_RESKEY_permit_dir": sys.argv[2]}))
+said, say = os.pipe()
+if os.fork():
+    os.read(said, 1)
+    print("ready", flush=True)
+    os._exit(0)
+permit.announce()
+os.write(say, b"x")
+sys.stdin.readline()
+try:
+    with permit.locked():
+        permit.grant()
+    print("granted", flush=True)
+except Voided:
+    print("voided", flush=True)
+"""
+
+
+@pytest.mark.parametrize("probed", [True, False])
+def test_after_a_probe_said_not_running_an_orphaned_start_may_not_grant(stage: Stage, probed: bool) -> None:
+    """Its caller died (Pacemaker was restarted); the probe's answer lets the other site start."""
+    with running(PYTHON, "-c", ORPHAN, CHECKOUT, stage.directory) as caller:
+        assert caller.wait(20) == 0
+        if probed:
+            assert stage.probe(guard="required").code == 7
+        assert caller.stdin is not None
+        caller.stdin.write("\n")
+        caller.stdin.flush()
+        assert line_of(caller) == ("voided" if probed else "granted")
+    assert stage.permit.state() == (ABSENT if probed else GRANTED)
 
 
 # -- unguarded -----------------------------------------------------------------------------------------------------
