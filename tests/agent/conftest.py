@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from . import kernel
+from .cluster import Cluster, Site, api_of, gated_spec, permit_at
+from .stage import Stage
+from .tls import Authority
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +37,26 @@ def permit_dir(tmp_path: Path) -> Iterator[Path]:
     tmp_path.chmod(0o755)
     with kernel.tmpfs(tmp_path / "aos") as directory:
         yield directory
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def stage(permit_dir: Path, tmp_path: Path, authority: Authority, installed: Path) -> Iterator[Stage]:
+    """A site with a gated workload that nobody has started yet. Use with `needs_host`."""
+    permit = permit_at(permit_dir)
+    cluster = Cluster(gated_spec(permit.path))
+    site = Site(tmp_path, cluster, permit)
+    with api_of(cluster, authority, tmp_path) as kubeconfig, site.stack:
+        yield Stage(site, installed, kubeconfig, permit_dir)
+
+
+@pytest.fixture
+def started(stage: Stage) -> Stage:
+    """As after a start: granted, one pod that runs."""
+    stage.site.grant()
+    stage.site.run("app-a")
+    return stage

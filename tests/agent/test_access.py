@@ -18,11 +18,6 @@ from .tls import Authority
 POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"}
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("pki"))
-
-
 @pytest.fixture
 def account(tmp_path: Path, authority: Authority) -> Path:
     (tmp_path / "token").write_text("SECRET\n")

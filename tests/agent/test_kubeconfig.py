@@ -86,7 +86,7 @@ ODD_TREES = st.recursive(ODD, lambda inner: st.one_of(
     st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)), max_leaves=6)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(st.dictionaries(KEYS, TREES, max_size=5), st.dictionaries(KEYS, TREES, max_size=5), st.booleans(),
        st.integers(2, 6))
 def test_kubeconfig_like_data_written_as_yaml_is_read_the_same(cluster: dict[str, Any], user: dict[str, Any],
@@ -95,7 +95,7 @@ def test_kubeconfig_like_data_written_as_yaml_is_read_the_same(cluster: dict[str
     assert read(text) == (cluster, user)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(ODD_TREES, st.booleans(), st.sampled_from([20, 80, 10 ** 6]))
 def test_anything_else_is_read_the_same_or_refused(tree: Any, unicode: bool, width: int) -> None:
     text = block(config({"x": tree}), allow_unicode=unicode, width=width)
@@ -106,7 +106,7 @@ def test_anything_else_is_read_the_same_or_refused(tree: Any, unicode: bool, wid
     assert cluster == {"x": tree}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(st.text(max_size=60), st.integers(0, len(REPAIRED)), st.integers(0, 10))
 def test_damage_is_refused_or_harmless_but_never_breaks_the_reader(damage: str, place: int, removed: int) -> None:
     text = REPAIRED[:place] + damage + REPAIRED[place + removed:]

@@ -7,8 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,31 +16,13 @@ from k8sdeployment.agent.codes import Unreachable
 from k8sdeployment.agent.deadline import Deadline
 from k8sdeployment.agent.wire import Answer, Connection, Endpoint
 
-from .tls import Authority, Server, always, reply, request, reset, serving
+from .tls import TIME, Authority, always, connection, hang, raw, reply, request, reset, serving, within
 
-TIME = 0.25  # seconds an exchange may take here
-SLACK = 0.5  # a loaded machine
 GOOD = reply('{"kind": "Deployment"}')
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("pki"))
-
-
-def connection(authority: Authority, server: Server, host: str = "127.0.0.1", token: str = "") -> Connection:
-    return Connection(Endpoint(host, server.port, authority.client_context(), token))
 
 
 def get(wire: Connection, seconds: float = 5.0) -> Answer:
     return wire.call("GET", "/x", Deadline(seconds))
-
-
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    began = time.monotonic()
-    yield
-    assert time.monotonic() - began < seconds + SLACK
 
 
 def unreachable(wire: Connection, seconds: float = TIME) -> str:
@@ -142,19 +123,6 @@ def test_other_statuses_are_handed_on_and_a_redirect_is_not_followed(authority: 
 
 
 # -- what is wrong -------------------------------------------------------------------------------------------------
-
-def raw(data: bytes, then: Callable[[ssl.SSLSocket], object] = lambda peer: None) -> Callable[[ssl.SSLSocket], None]:
-    def handle(peer: ssl.SSLSocket) -> None:
-        request(peer)
-        peer.sendall(data)
-        then(peer)
-    return handle
-
-
-def hang(peer: ssl.SSLSocket) -> None:
-    while peer.recv(65536):
-        pass
-
 
 OK_HEAD = b"HTTP/1.1 200 OK\r\n"
 BROKEN = {
@@ -306,43 +274,3 @@ def test_the_token_is_in_no_reason(authority: Authority) -> None:
             assert "SECRET" not in unreachable(connection(authority, server, token="SECRET"))
     with serving(authority, always(GOOD)) as server:
         assert "SECRET" not in unreachable(connection(authority, server, token="SECRET\u20ac"))
-
-
-# -- watching ------------------------------------------------------------------------------------------------------
-
-def lines(wire: Connection, seconds: float) -> list[bytes]:
-    with within(seconds):
-        return list(wire.stream("/watch", Deadline(seconds)))
-
-
-def chunk(text: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(text), text)
-
-
-WATCH = OK_HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-
-
-def test_lines_come_as_they_are_written(authority: Authority) -> None:
-    data = WATCH + chunk(b'{"a":1}\n{"b"') + chunk(b":2}\n") + chunk(b"")
-    with serving(authority, raw(data)) as server:
-        assert lines(connection(authority, server), 5.0) == [b'{"a":1}', b'{"b":2}']
-
-
-def test_a_watch_that_stays_open_ends_at_the_deadline(authority: Authority) -> None:
-    with serving(authority, raw(WATCH + chunk(b"{}\n"), hang)) as server:
-        assert lines(connection(authority, server), TIME) == [b"{}"]
-
-
-def test_a_slow_handshake_only_ends_a_watch(authority: Authority) -> None:
-    """A watch is given short times: that it did not even begin in one of them is no failure of the API."""
-    with serving(authority, always(GOOD), before_tls=lambda peer: False) as server:
-        assert lines(connection(authority, server), TIME) == []
-
-
-@pytest.mark.parametrize("handler", [raw(b""), raw(b"", reset), raw(WATCH + chunk(b"{}\n")), raw(WATCH, reset),
-                                     raw(reply("gone", "410 Gone")), raw(b"nonsense\r\n\r\n")],
-                         ids=["closed", "reset", "ended early", "reset early", "410", "nonsense"])
-def test_a_broken_watch_is_unreachable(authority: Authority, handler: Callable[[ssl.SSLSocket], None]) -> None:
-    with serving(authority, handler) as server:
-        with within(TIME), pytest.raises(Unreachable):
-            lines(connection(authority, server), 5.0)

@@ -13,29 +13,16 @@ from pathlib import Path
 import pytest
 
 from k8sdeployment.agent.ground import Ground, Unproven, stand
-from k8sdeployment.agent.parameters import load
 from k8sdeployment.agent.permit import Permit
 from k8sdeployment.agent.witness import Witness, first_processes, parent
 
-from .kernel import PYTHON, holder, line_of, needs_host, python_holder, reap, run, running, tmpfs
+from .kernel import PYTHON, holder, line_of, needs_host, python_holder, reap, running, tmpfs
+from .permits import granted, look
 
 pytestmark = needs_host
 
 WAIT = "print('ready', flush=True); import time; time.sleep(600)"
 CHROOT = "import os, sys; os.chroot(sys.argv[1]); os.chdir('/'); " + WAIT
-
-
-def permit_of(directory: Path, name: str = "app", namespace: str = "default") -> Permit:
-    return Permit(load({"OCF_RESKEY_deployment": name, "OCF_RESKEY_namespace": namespace,
-                        "OCF_RESKEY_permit_dir": str(directory)}))
-
-
-def granted(directory: Path, name: str = "app", namespace: str = "default") -> Permit:
-    permit = permit_of(directory, name, namespace)
-    permit.announce()
-    with permit.locked():
-        permit.grant()
-    return permit
 
 
 def witness(directory: Path, permit: Permit, *pods: str) -> Witness:
@@ -256,26 +243,6 @@ def test_parent() -> None:
     assert parent(2 ** 22 + 1) == 0
 
 
-LOOK = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from k8sdeployment.agent.ground import Unproven, stand
-from k8sdeployment.agent.witness import Witness
-try:
-    print("ready", flush=True)
-    print("holders", *Witness(stand(sys.argv[2]), sys.argv[3]).holders(), flush=True)
-except Unproven as reason:
-    print("unproven", reason, flush=True)
-"""
-
-
-def look(installed: Path, directory: Path, permit: Permit, *wrapper: str) -> str:
-    """What a process begun through `wrapper` sees."""
-    library = installed.parents[2] / "lib/aos"
-    with running(*wrapper, PYTHON, "-c", LOOK, library, directory, permit.relative) as process:
-        return line_of(process)
-
-
 def test_no_privilege_is_needed(permit_dir: Path, tmp_path: Path, installed: Path) -> None:
     permit = granted(permit_dir)
     tmp_path.parent.chmod(0o755)
@@ -324,104 +291,3 @@ def test_a_process_forked_during_the_scan_is_found(tmp_path: Path) -> None:
     writer.start()
     assert Witness(Ground("0:7", "/"), "permits/a/deployment/b", proc=str(tmp_path)).holders() == [2]
     writer.join(20)
-
-
-# -- the ground ----------------------------------------------------------------------------------------------------
-
-def refused(directory: Path) -> str:
-    with pytest.raises(Unproven) as caught:
-        stand(str(directory))
-    return str(caught.value)
-
-
-def test_a_tmpfs_of_the_host_is_ground(permit_dir: Path) -> None:
-    ground = stand(str(permit_dir))
-    device = os.stat(permit_dir).st_dev
-    assert ground.device == f"{os.major(device)}:{os.minor(device)}"
-    assert ground.within("permits/x") == "/permits/x"
-
-
-def test_a_directory_within_a_tmpfs_is_ground(permit_dir: Path) -> None:
-    (permit_dir / "run/aos").mkdir(parents=True)
-    ground = stand(str(permit_dir / "run/aos"))
-    assert ground.within("permits/x") == "/run/aos/permits/x"
-
-
-def test_a_disk_is_no_ground(tmp_path: Path) -> None:
-    """A permit there would outlive a boot."""
-    run("mount", "--bind", "/usr/share", make(tmp_path / "disk"))
-    try:
-        assert "not on a tmpfs" in refused(tmp_path / "disk")
-    finally:
-        run("umount", tmp_path / "disk")
-
-
-def make(directory: Path) -> Path:
-    directory.mkdir(parents=True)
-    return directory
-
-
-def test_a_missing_directory_is_no_ground(permit_dir: Path) -> None:
-    assert "does not exist" in refused(permit_dir / "missing")
-
-
-def test_a_link_is_no_ground(permit_dir: Path, tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(permit_dir)
-    assert "symbolic link" in refused(tmp_path / "link")
-
-
-def test_a_mount_that_is_hidden_under_another_is_no_ground(tmp_path: Path) -> None:
-    """The path leads to the upper mount; a witness of the lower one would look for the wrong file."""
-    run_dir, aos = tmp_path / "run", tmp_path / "run/aos"
-    with tmpfs(aos) as lower:
-        below = os.stat(lower).st_dev
-        with tmpfs(run_dir):
-            aos.mkdir()
-            above = os.stat(aos).st_dev
-            assert above != below
-            assert stand(str(aos)).device == f"{os.major(above)}:{os.minor(above)}"
-
-
-def test_mounts_stacked_on_one_directory(tmp_path: Path) -> None:
-    with tmpfs(tmp_path / "aos") as aos, tmpfs(aos):
-        device = os.stat(aos).st_dev
-        assert stand(str(aos)).device == f"{os.major(device)}:{os.minor(device)}"
-
-
-def inside(installed: Path, directory: Path, script: str, *arguments: object) -> str:
-    """What `stand` says in a mount namespace that a shell script has changed."""
-    library = installed.parents[2] / "lib/aos"
-    with running("unshare", "-m", "--propagation", "private", "sh", "-c", script + ' && exec "$@"',
-                 arguments[0] if arguments else "sh", PYTHON, "-c", LOOK, library, directory, "x") as process:
-        return line_of(process)
-
-
-def test_a_tmpfs_that_only_this_pod_sees_is_no_ground(permit_dir: Path, installed: Path) -> None:
-    """A memory-backed emptyDir at the same path."""
-    seen = inside(installed, permit_dir, 'mount -t tmpfs none "$0"', permit_dir)
-    assert seen.startswith("unproven") and "not the host's own" in seen
-
-
-def test_a_tmpfs_that_the_host_took_away_is_no_ground(tmp_path: Path, installed: Path) -> None:
-    """The pod keeps the deleted mount; kubelet looks at what lies there now."""
-    with tmpfs(tmp_path / "aos") as aos:
-        script = f'nsenter -t {os.getpid()} -m umount -l "$0"'
-        seen = inside(installed, aos, script, aos)
-        run("mount", "-t", "tmpfs", "none", aos)  # for the fixture's own umount
-    assert seen.startswith("unproven")
-
-
-def test_a_directory_that_the_host_made_anew_is_no_ground(permit_dir: Path, tmp_path: Path, installed: Path) -> None:
-    """The pod's bind mount is of the deleted one."""
-    old = make(permit_dir / "aos")
-    pod = make(tmp_path / "pod")
-    script = (f'mount --bind "$0" {pod} && mount -t tmpfs none {permit_dir} && mkdir "$0" && mount --bind {pod} "$0" '
-              f'&& nsenter -t {os.getpid()} -m rmdir "$0" && nsenter -t {os.getpid()} -m mkdir "$0"')
-    seen = inside(installed, old, script, old)
-    assert seen.startswith("unproven") and "not the host's own" in seen
-
-
-def test_a_bind_mount_of_the_hosts_directory_is_ground(permit_dir: Path, tmp_path: Path, installed: Path) -> None:
-    """What the peer pod has: the very directory, bind-mounted in its own mount namespace."""
-    seen = inside(installed, permit_dir, 'mount --bind "$0" "$0"', permit_dir)
-    assert seen == "holders"

@@ -7,11 +7,16 @@ import ssl
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from k8sdeployment.agent.wire import Connection, Endpoint
+
 Handler = Callable[[ssl.SSLSocket], None]
+TIME = 0.25  # seconds given to an exchange that cannot succeed
+SLACK = 1.5  # a loaded machine
 
 
 class Authority:
@@ -145,3 +150,31 @@ def reset(connection: socket.socket) -> None:
     """Closes with a RST instead of a FIN."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
+
+
+def raw(data: bytes, then: Callable[[ssl.SSLSocket], object] = lambda peer: None) -> Handler:
+    """Reads a request, sends these bytes, then closes (or does `then` first)."""
+
+    def handle(peer: ssl.SSLSocket) -> None:
+        request(peer)
+        peer.sendall(data)
+        then(peer)
+    return handle
+
+
+def hang(peer: ssl.SSLSocket) -> None:
+    """Says nothing more until the client goes."""
+    while peer.recv(65536):
+        pass
+
+
+def connection(authority: Authority, server: Server, host: str = "127.0.0.1", token: str = "") -> Connection:
+    return Connection(Endpoint(host, server.port, authority.client_context(), token))
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """What is done there must end by then, given some slack."""
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < seconds + SLACK

@@ -1,0 +1,136 @@
+"""stop as a whole process: it withdraws first, answers 0 on proof alone, and needs no API for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from k8sdeployment.agent.permit import STOPPED, STOPPING
+
+from .cluster import ready_pod
+from .kernel import holder, needs_host, python_holder, reap
+from .stage import NOTHING, Stage, without_api
+
+pytestmark = needs_host
+
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
+
+
+def test_a_stop_withdraws_before_anything_else_and_proves(started: Stage) -> None:
+    states: list[str] = []
+    started.when_scaled(lambda replicas: states.append(started.permit.state()), started.site.scaled)
+    result = started.run("stop")
+    assert (result.code, result.reason) == (0, "")
+    assert states == [STOPPING] and started.permit.state() == STOPPED
+    assert started.site.alive() == [] and started.cluster.asked[0] == "scale 0"
+    asked = list(started.cluster.asked)
+    assert started.run("stop").code == 0 and started.cluster.asked == asked, "stopped already: no API"
+    assert started.probe().code == 7
+
+
+def test_listed_pods_are_deleted_by_their_uid(started: Stage) -> None:
+    """So an absent controller manager does not matter."""
+    started.when_scaled()
+    assert started.run("stop").code == 0
+    assert started.cluster.asked == ["scale 0", "delete app-a uid-app-a"]
+
+
+def test_objects_that_vanish_prove_nothing(started: Stage) -> None:
+    """A force-delete empties the LIST while the container runs on."""
+    started.cluster.on_scale = lambda replicas: started.cluster.change(pods={})
+    result = started.run("stop", seconds=1.5, local_stop="false")
+    pid = started.site.processes["app-a"].pid
+    assert result.code == 1 and "still runs" in result.reason and f"({pid})" in result.reason
+    assert started.permit.state() == STOPPING
+
+
+def test_objects_that_stay_disprove_nothing(started: Stage) -> None:
+    started.when_scaled()
+    started.cluster.on_delete = lambda name: reap(started.site.processes[name])
+    assert started.run("stop").code == 0
+    assert started.cluster.pods and started.permit.state() == STOPPED
+
+
+@pytest.mark.parametrize("api", ["503", "no kubeconfig"])
+def test_without_the_api_the_holders_are_ended_from_here(started: Stage, api: str) -> None:
+    without_api(started)
+    result = started.run("stop", NOTHING, 2.0, kubeconfig="/none" if api == "no kubeconfig" else started.kubeconfig)
+    assert result.code == 0 and "ended the processes from this host" in result.reason
+    assert started.site.processes["app-a"].wait(20) == -signal.SIGTERM
+    assert started.permit.state() == STOPPED
+
+
+def test_who_ignores_sigterm_is_killed_after_the_grace(stage: Stage, tmp_path: Path) -> None:
+    stage.site.grant()
+    Path(stage.permit.beside, "memory").write_text("grace=1\n")
+    without_api(stage)
+    began = time.monotonic()
+    with python_holder(stage.permit.path, tmp_path / "target", STUBBORN) as process:
+        assert stage.run("stop", seconds=2.7).code == 0
+        assert process.wait(20) == -signal.SIGKILL
+    assert time.monotonic() - began > 2.0, "the grace was given"
+
+
+def test_local_stop_off_leaves_the_holders_alone(started: Stage) -> None:
+    without_api(started)
+    result = started.run("stop", seconds=1.5, local_stop="false")
+    assert result.code == 1 and "etcd is away" in result.reason
+    assert started.site.alive() == ["app-a"] and started.permit.state() == STOPPING
+
+
+def test_a_local_stop_spares_other_workloads(started: Stage, tmp_path: Path) -> None:
+    other = Path(started.permit.path + "2")
+    other.touch()
+    without_api(started)
+    with holder(other, tmp_path / "other") as process:
+        assert started.run("stop", seconds=2).code == 0
+        assert process.poll() is None
+
+
+@pytest.mark.parametrize("path", ["absent", "directory", "tombstone"])
+def test_processes_without_a_permit_are_stopped(stage: Stage, tmp_path: Path, path: str) -> None:
+    stage.site.grant()
+    with holder(stage.permit.path, tmp_path / "target") as process:
+        os.unlink(stage.permit.path)
+        if path == "directory":
+            os.mkdir(stage.permit.path)
+        elif path == "tombstone":
+            stage.permit.withdraw(STOPPED)
+        assert stage.probe().code == 1 and "without a permit" in stage.probe().reason
+        without_api(stage)
+        assert stage.run("stop", seconds=2).code == 0
+        assert process.wait(20) == -signal.SIGTERM
+    assert stage.permit.state() == STOPPED
+
+
+def test_a_stop_tidies_a_stray_directory(stage: Stage) -> None:
+    (Path(stage.permit.path) / "a").mkdir(parents=True)
+    assert stage.probe().code == 1
+    assert stage.run("stop").code == 0
+    assert stage.permit.state() == STOPPED and stage.probe().code == 7
+
+
+def test_a_stop_of_what_was_never_granted_is_quick(stage: Stage) -> None:
+    without_api(stage)
+    assert stage.run("stop", guard="required").code == 0
+    assert stage.cluster.asked == []
+
+
+def test_a_faulty_parameter_does_not_prevent_a_stop(started: Stage) -> None:
+    assert started.run("stop", replica_max="many").code == 0
+    assert started.permit.state() == STOPPED
+
+
+def test_a_pod_of_somebody_else_that_uses_the_permit_is_deleted(started: Stage) -> None:
+    stranger = ready_pod("stranger", started.cluster.spec)
+    stranger["metadata"]["ownerReferences"] = []
+    foreign = ready_pod("foreign", {"containers": []})
+    foreign["metadata"]["ownerReferences"][0]["uid"] = "other"
+    started.cluster.change(pods={**started.cluster.pods, "stranger": stranger, "foreign": foreign})
+    started.when_scaled()
+    assert started.run("stop").code == 0
+    assert set(started.cluster.asked) == {"scale 0", "delete app-a uid-app-a", "delete stranger uid-stranger"}
