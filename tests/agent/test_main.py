@@ -129,7 +129,7 @@ def test_no_way_to_the_api(installed: Path, action: str, code: int, kubeconfig: 
 
 
 @pytest.mark.parametrize("more", [{}, {INTERVAL: "10000"}], ids=["probe", "recurring"])
-@pytest.mark.parametrize("level", ["", "0", "10"])
+@pytest.mark.parametrize("level", ["", "10"])
 def test_a_monitor_without_api_fails_within_its_time(python: str, installed: Path, away: Path, level: str,
                                                      more: dict[str, str], tmp_path: Path) -> None:
     env = environment(away, guard="off") | {TIMEOUT: "1000", "OCF_CHECK_LEVEL": level, "HA_RSCTMP": str(tmp_path)}

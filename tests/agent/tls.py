@@ -15,7 +15,7 @@ from pathlib import Path
 from k8sdeployment.agent.wire import Connection, Endpoint
 
 Handler = Callable[[ssl.SSLSocket], None]
-TIME = 0.25  # seconds given to an exchange that cannot succeed
+TIME = 0.15  # seconds given to an exchange that cannot succeed
 SLACK = 1.5  # a loaded machine
 
 
