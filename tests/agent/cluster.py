@@ -174,8 +174,8 @@ def environment(kubeconfig: object = "", permit_dir: object = "", **more: object
         "OCF_EXIT_REASON_PREFIX": "ocf-exit-reason:", "OCF_RESKEY_CRM_meta_on_node": "site-a"}
 
 
-def write_kubeconfig(path: Path, authority: Authority, port: int) -> Path:
-    path.write_text(f"""\
+def kubeconfig(authority: Path | str, port: int) -> str:
+    return f"""\
 current-context: c
 contexts:
 - name: c
@@ -186,12 +186,16 @@ clusters:
 - name: k
   cluster:
     server: https://127.0.0.1:{port}
-    certificate-authority: {authority.ca}
+    certificate-authority: {authority}
 users:
 - name: u
   user:
     token: SECRET
-""")
+"""
+
+
+def write_kubeconfig(path: Path, authority: Authority, port: int) -> Path:
+    path.write_text(kubeconfig(authority.ca, port))
     return path
 
 
