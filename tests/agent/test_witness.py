@@ -186,8 +186,9 @@ def test_a_chrooted_process_whose_first_thread_has_exited_is_found(permit_dir: P
     uid, group = pod_cgroup
     permit = granted(permit_dir)
     (tmp_path / "jail").mkdir()
-    with holder(permit.path, tmp_path / "target", (PYTHON, "-c", LEADER_EXITS, tmp_path / "jail")) as process:
-        enter(group, process)
+    # As in a container: in the cgroup from the beginning, since the kernel moves no thread group without its first one.
+    entered = ("sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', group)
+    with holder(permit.path, tmp_path / "target", (*entered, PYTHON, "-c", LEADER_EXITS, tmp_path / "jail")) as process:
         assert line_of(process) == "ready"
         wait_for_zombie_leader(process.pid)
         assert witness(permit_dir, permit, uid).holders() == [process.pid]
