@@ -58,10 +58,10 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._lines: list[tuple[int, int, str]] = []
         for number, line in enumerate(text.splitlines(), 1):
-            content = line.strip()
+            content = line.strip(_BLANK)
             if not content or content.startswith("#") or (content == "---" and not self._lines):
                 continue
-            if "\t" in line[:len(line) - len(line.lstrip())]:
+            if "\t" in line[:len(line) - len(line.lstrip(_BLANK))]:
                 raise Malformed(f"line {number}: a tab in the indentation")
             self._lines.append((number, len(line) - len(line.lstrip(" ")), content))
         self._at = 0
@@ -88,7 +88,7 @@ class _Reader:
                 items.append(self._below(indent))
             elif _is_item(rest) or _key(rest, number):
                 # What stands behind the dash is a block of its own, indented by as much as it is away.
-                self._lines[self._at] = (number, depth + len(content) - len(content[1:].lstrip()), rest)
+                self._lines[self._at] = (number, depth + len(content) - len(content[1:].lstrip(_BLANK)), rest)
                 items.append(self._block())
             else:
                 self._at += 1
@@ -119,11 +119,12 @@ class _Reader:
         return self._block() if depth > indent or sequence_too and depth == indent and _is_item(content) else None
 
 
+_BLANK = " \t"  # YAML's white space; Python's strip() and \s would take more
 # A quoted scalar; a plain key (up to a colon that white space follows); what starts another form of YAML.
 _QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*\"""")
-_PLAIN_KEY = re.compile(r"""([^\s"'#][^"'#]*?)\s*:(?=\s|$)""")
-_OTHER_FORM = re.compile(r"[{}\[\]&*!|>%@`,]|[-?:](?:\s|$)|<<\s*:")
-_COMMENT = re.compile(r"(?:^|\s)#")
+_PLAIN_KEY = re.compile(r"""([^\s"'#][^"'#]*?)[ \t]*:(?=[ \t]|$)""")
+_OTHER_FORM = re.compile(r"[{}\[\]&*!|>%@`,]|[-?:](?:[ \t]|$)|<<[ \t]*:")
+_COMMENT = re.compile(r"(?:^|[ \t])#")
 _WORDS = {"true": True, "false": False, "null": None, "~": None}
 
 
@@ -133,7 +134,7 @@ def _is_item(content: str) -> bool:
 
 def _code(text: str) -> str:
     """What follows a dash or a colon, "" where that is a comment alone."""
-    text = text.strip()
+    text = text.strip(_BLANK)
     return "" if text.startswith("#") else text
 
 
@@ -141,7 +142,7 @@ def _key(content: str, number: int) -> tuple[str, str] | None:
     """Key and the rest behind its colon; None when the line does not begin with a key."""
     quoted = _QUOTED.match(content)
     if quoted:
-        colon = re.match(r"\s*:(?=\s|$)", content[quoted.end():])
+        colon = re.match(r"[ \t]*:(?=[ \t]|$)", content[quoted.end():])
         return (_unquoted(quoted.group(), number), _code(content[quoted.end() + colon.end():])) if colon else None
     plain = _PLAIN_KEY.match(content)
     if plain is None or _OTHER_FORM.match(content):
@@ -152,13 +153,13 @@ def _key(content: str, number: int) -> tuple[str, str] | None:
 def _scalar(text: str, number: int) -> Any:
     quoted = _QUOTED.match(text)
     if quoted or text[0] in "\"'":
-        if not quoted or not re.match(r"\s*$|\s+#", text[quoted.end():]):
+        if not quoted or not re.match(r"[ \t]*$|[ \t]+#", text[quoted.end():]):
             raise Malformed(f"line {number}: broken quotes")
         return _unquoted(quoted.group(), number)
-    plain = _COMMENT.split(text, 1)[0].strip()
+    plain = _COMMENT.split(text, 1)[0].strip(_BLANK)
     if plain in ("{}", "[]"):
         return {} if plain == "{}" else []
-    if _OTHER_FORM.match(plain) or re.search(r":(?:\s|$)", plain):
+    if _OTHER_FORM.match(plain) or re.search(r":(?:[ \t]|$)", plain):
         raise Malformed(f"line {number}: this form of YAML is not supported "
                         "(kubectl config view --flatten writes one that is)")
     return _WORDS.get(plain, plain)
