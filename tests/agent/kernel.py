@@ -21,6 +21,12 @@ _INITIAL_PID_NAMESPACE = 0xEFFFFFFC
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: mounts file systems and namespaces")
 
 
+def _root_mount(pid: str) -> str:
+    """The id of the root mount, which is another in each mount namespace."""
+    lines = Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+    return next(line.split()[0] for line in lines if line.split()[4] == "/")
+
+
 def _not_the_host() -> str:
     """Why this process is not among the host's own ones ("" when it is)."""
     if os.geteuid() != 0:
@@ -29,7 +35,7 @@ def _not_the_host() -> str:
         return "needs unshare (util-linux)"
     if os.stat("/proc/self/ns/pid").st_ino != _INITIAL_PID_NAMESPACE:
         return "needs the host's own PID namespace (this is a container)"
-    if Path("/proc/self/mountinfo").read_text() != Path("/proc/1/mountinfo").read_text():
+    if _root_mount("self") != _root_mount("1"):
         return "needs the mount namespace of process 1"
     return ""
 

@@ -81,7 +81,8 @@ WORDS = st.one_of(st.from_regex(r"[A-Za-z0-9+/]{0,60}={0,2}", fullmatch=True),
 LEAVES = st.one_of(WORDS, st.booleans(), st.none())
 TREES = st.recursive(LEAVES, lambda inner: st.one_of(st.lists(inner, max_size=3),
                                                      st.dictionaries(KEYS, inner, max_size=3)), max_leaves=6)
-ODD = st.one_of(st.text(max_size=20), st.booleans(), st.none(), st.text(" a\n'\"\\:#-\u00a0\u3000\u2028\t", max_size=12))
+ODD = st.one_of(st.text(max_size=20), st.booleans(), st.none(),
+                st.text(" a\n'\"\\:#-\u00a0\u3000\u2028\t", max_size=12))
 ODD_TREES = st.recursive(ODD, lambda inner: st.one_of(
     st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)), max_leaves=6)
 

@@ -34,7 +34,7 @@ def test_a_probe_needs_no_api_once_the_path_says_all(started: Stage) -> None:
 def test_an_absent_permit_with_guard_required_is_enough(stage: Stage) -> None:
     without_api(stage)
     assert stage.probe(guard="required").code == 7
-    assert stage.run("monitor", seconds=1.5, guard="auto").code == 1, "it may have no gate at all"
+    assert stage.run("monitor", seconds=0.8, guard="auto").code == 1, "it may have no gate at all"
 
 
 def test_a_granted_permit_that_nobody_holds_must_be_withdrawn_first(stage: Stage) -> None:
@@ -160,7 +160,7 @@ def test_the_life_of_an_unguarded_workload(bare: Stage, tmp_path: Path, guard: s
     more = {"HA_RSCTMP": str(tmp_path)}
 
     def code(action: str, extra: Mapping[str, str] = NOTHING) -> int:
-        return bare.run(action, {**more, **extra}, 1.5 if bare.cluster.broken else 20.0, guard=guard).code
+        return bare.run(action, {**more, **extra}, 0.8 if bare.cluster.broken else 20.0, guard=guard).code
 
     assert code("monitor") == 7
     assert code("start") == 0 and code("start") == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 import uuid
 from collections.abc import Iterator
@@ -244,10 +245,17 @@ def test_parent() -> None:
     assert parent(2 ** 22 + 1) == 0
 
 
+def let_everybody_pass(directory: Path) -> None:
+    """pytest's directories are its user's alone."""
+    top = Path(tempfile.gettempdir()).resolve()
+    for part in directory.resolve().parents:
+        if top in part.parents:
+            part.chmod(0o755)
+
+
 def test_no_privilege_is_needed(permit_dir: Path, tmp_path: Path, installed: Path) -> None:
     permit = granted(permit_dir)
-    tmp_path.parent.chmod(0o755)
-    tmp_path.parent.parent.chmod(0o755)
+    let_everybody_pass(tmp_path)
     nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     with holder(permit.path, tmp_path / "target") as process:
         assert look(installed, permit_dir, permit, *nobody) == f"holders {process.pid}"
@@ -257,8 +265,7 @@ def test_no_privilege_is_needed(permit_dir: Path, tmp_path: Path, installed: Pat
 def test_a_proc_that_hides_processes_proves_nothing(permit_dir: Path, tmp_path: Path, installed: Path,
                                                     hidepid: str) -> None:
     permit = granted(permit_dir)
-    tmp_path.parent.chmod(0o755)
-    tmp_path.parent.parent.chmod(0o755)
+    let_everybody_pass(tmp_path)
     script = 'mount -t proc -o hidepid=$0 proc /proc && exec "$@"'
     nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     with holder(permit.path, tmp_path / "target"):
