@@ -48,7 +48,7 @@ class Peer:
 @pytest.fixture(scope="session")
 def peer() -> Iterator[Peer]:
     """On the host's network: an API that a test serves is reachable at 127.0.0.1."""
-    with borrowed(paths.cache_dir() / "contract-engine") as engine:
+    with borrowed(paths.cache_dir() / "agent-contract-engine") as engine:
         images.build_all(engine, print)
         container = engine.client.containers.run(images.PEER, ["sleep", "900"], detach=True, network_mode="host")
         try:
