@@ -100,9 +100,20 @@ class Api:
         if answer.status == 401:
             self._transport = None
             answer = self._connected().call(method, path, deadline.part(_EXCHANGE), body, content)
+        if answer.status == 403:
+            self._refuse_unready(answer, deadline)
+            answer = self._connected().call(method, path, deadline.part(_EXCHANGE), body, content)
         if not 200 <= answer.status < 300:
             raise _error(answer, f"{method} {self.kind.lower()} {self.namespace}/{self.name}")
         return answer
+
+    def _refuse_unready(self, answer: Answer, deadline: Deadline) -> None:
+        """A 403 counts only of an API server that is ready: one that has just started refuses everybody until it has
+        read the RBAC objects (seen in the lab; readyz includes informer-sync, kubernetes.io "API health endpoints").
+        """
+        ready = self._connected().call("GET", "/readyz", deadline.part(_EXCHANGE)).status
+        if ready != 200:
+            raise Unreachable(f"{_error(answer, 'ask')} (and {ready} to /readyz: it may still be starting)")
 
     def _connected(self) -> Transport:
         if self._transport is None:

@@ -97,7 +97,7 @@ def test_changes_are_watched_from_the_version_given() -> None:
 
 FAULTS: dict[str, tuple[Answer, type[ApiError], str]] = {
     "401": (answer(401, status(401)), Unreachable, "token"),
-    "403": (answer(403, status(403, "forbidden: no")), Forbidden, "forbidden: no"),
+    "403 from an API server that is not ready": (answer(403, status(403, "no")), Unreachable, "403 to /readyz"),
     "404": (answer(404, status(404, "not found")), NotFound, "not found"),
     "404 from a proxy": (answer(404, b"<html>nothing here</html>"), Unreachable, "404"),
     "404 with JSON that is no Status": (answer(404, {"error": "no route"}), Unreachable, "404"),
@@ -186,9 +186,31 @@ def test_deleting_what_is_gone_or_another_by_now_is_done(code: int) -> None:
 
 @pytest.mark.parametrize("code,expected", [(403, Forbidden), (500, Unreachable), (429, Unreachable)])
 def test_a_delete_that_was_not_accepted_is_an_error(code: int, expected: type[ApiError]) -> None:
-    client, _ = api(answer(code, status(code)))
+    client, _ = api(answer(code, status(code)), answer(200, b"ok"), answer(code, status(code)))
     with pytest.raises(expected):
         client.delete_pod("app-1", "u-1", SOON)
+
+
+# -- 403: a server that has just started refuses everybody until it has read the RBAC objects ---------------------
+
+def test_403_from_a_ready_server_asked_again_is_believed() -> None:
+    refusal = answer(403, status(403, "forbidden: no"))
+    client, script = api(refusal, answer(200, b"ok"), refusal)
+    with pytest.raises(Forbidden, match="forbidden: no"):
+        client.workload(SOON)
+    assert [path for _, path, _, _ in script.asked][1] == "/readyz"
+
+
+def test_403_of_the_last_moment_before_the_server_was_ready_is_asked_again() -> None:
+    client, _ = api(answer(403, status(403)), answer(200, b"ok"), answer(200, DEPLOYMENT))
+    assert client.workload(SOON) == DEPLOYMENT
+
+
+@pytest.mark.parametrize("ready", [403, 500, 401])
+def test_403_from_a_server_that_is_not_ready_is_tried_again(ready: int) -> None:
+    client, script = api(answer(403, status(403)), answer(ready, b""), answer(200, DEPLOYMENT))
+    assert insist(lambda: client.workload(SOON), SOON) == DEPLOYMENT
+    assert len(script.asked) == 3
 
 
 # -- tokens --------------------------------------------------------------------------------------------------------
