@@ -44,9 +44,9 @@ def make(directory: Path, site: SitePlan) -> None:
     """Fill `directory`, which becomes the site's /etc/kubernetes, with pki/ and a kubeconfig per client."""
     pki = directory / "pki"
     pki.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _certificate(pki, Identity("ca", f"/CN={site.lab.name}-{site.name}"), authority=True)
+    certificate(pki, Identity("ca", f"/CN={site.lab.name}-{site.name}"), authority=True)
     for identity in identities(site):
-        _certificate(pki, identity)
+        certificate(pki, identity)
     shell.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
                "-out", str(pki / "sa.key")])
     shell.run(["openssl", "pkey", "-in", str(pki / "sa.key"), "-pubout", "-out", str(pki / "sa.pub")])
@@ -55,7 +55,8 @@ def make(directory: Path, site: SitePlan) -> None:
     write_private(directory / "host.conf", _embedded(pki, site))
 
 
-def _certificate(pki: Path, identity: Identity, authority: bool = False) -> None:
+def certificate(pki: Path, identity: Identity, authority: bool = False) -> None:
+    """Writes FILE.key and FILE.crt into pki, signed by the ca there, or by itself for an authority."""
     key, certificate = pki / f"{identity.file}.key", pki / f"{identity.file}.crt"
     extensions = ["-addext", "basicConstraints=critical,CA:TRUE"] if authority else [
         "-CA", str(pki / "ca.crt"), "-CAkey", str(pki / "ca.key"), "-addext", "basicConstraints=critical,CA:FALSE",
