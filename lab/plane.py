@@ -31,6 +31,7 @@ from lab.plane_parts import ADMIN, CONTROLLERS, HOST
 from lab.state import write_private
 
 UP_SECONDS = 60.0
+ANSWER_SECONDS = 60.0
 YOUNG_SECONDS = 60.0  # a directory this new may be about to be locked by its owner
 PREFIX = "aos-plane-"
 Object = dict[str, Any]
@@ -114,9 +115,7 @@ class Plane:
     def ask(self, method: str, path: str, body: Optional[Object] = None, client: str = ADMIN,
             content: str = "application/json") -> tuple[int, Object]:
         """One exchange by a client's certificate: status and answer; status 0 when nobody answers."""
-        context = ssl.create_default_context(cafile=str(self.authority))
-        context.load_cert_chain(self.directory / f"pki/{client}.crt", self.directory / f"pki/{client}.key")
-        connection = http.client.HTTPSConnection(HOST, self.ports.api, timeout=10, context=context)
+        connection = self.connection(client)
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, {"Content-Type": content})
             answer = connection.getresponse()
@@ -126,6 +125,12 @@ class Plane:
             return 0, {}
         finally:
             connection.close()
+
+    def connection(self, client: str = ADMIN) -> http.client.HTTPSConnection:
+        """To the API server, by a client's certificate; nothing is sent yet."""
+        context = ssl.create_default_context(cafile=str(self.authority))
+        context.load_cert_chain(self.directory / f"pki/{client}.crt", self.directory / f"pki/{client}.key")
+        return http.client.HTTPSConnection(HOST, self.ports.api, timeout=ANSWER_SECONDS, context=context)
 
     def kubectl(self, *args: str, input: Optional[str] = None, check: bool = True) -> str:
         """As the administrator."""

@@ -55,21 +55,35 @@ def make_serving(directory: Path, name: str = "serving") -> Path:
 def client_kubeconfig(directory: Path, client: str, port: int) -> Path:
     """A kubeconfig that shows the client's certificate."""
     pki = directory / "pki"
-    user = f"client-certificate: {pki}/{client}.crt, client-key: {pki}/{client}.key"
+    user = {"client-certificate": f"{pki}/{client}.crt", "client-key": f"{pki}/{client}.key"}
     return _kubeconfig(directory / f"{client}.conf", f"https://{HOST}:{port}", directory / "serving/ca.crt", user)
 
 
 def token_kubeconfig(path: Path, token_file: Path, server: str, authority: Path) -> Path:
     """A kubeconfig that shows whatever token the file holds at the moment."""
-    return _kubeconfig(path, server, authority, f"tokenFile: {token_file}")
+    return _kubeconfig(path, server, authority, {"tokenFile": str(token_file)})
 
 
-def _kubeconfig(path: Path, server: str, authority: Path, user: str) -> Path:
-    write_private(path, f"apiVersion: v1\nkind: Config\n"
-                  f"clusters: [{{name: plane, cluster: {{server: '{server}', certificate-authority: {authority}}}}}]\n"
-                  f"users: [{{name: plane, user: {{{user}}}}}]\n"
-                  f"contexts: [{{name: plane, context: {{cluster: plane, user: plane}}}}]\n"
-                  f"current-context: plane\n")
+def _kubeconfig(path: Path, server: str, authority: Path, user: dict[str, str]) -> Path:
+    shown = "".join(f"    {key}: {value}\n" for key, value in user.items())
+    write_private(path, f"""\
+apiVersion: v1
+kind: Config
+current-context: plane
+contexts:
+- name: plane
+  context:
+    cluster: plane
+    user: plane
+clusters:
+- name: plane
+  cluster:
+    server: {server}
+    certificate-authority: {authority}
+users:
+- name: plane
+  user:
+{shown}""")
     return path
 
 
