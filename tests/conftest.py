@@ -1,17 +1,29 @@
-"""Under CI a skip is a failure, unless its reason is one that this machine itself proves true."""
+"""Under CI a skip is a failure, unless its reason is one that this machine itself proves true. One plane for the run."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from lab.plane import Plane
 
 # reason's beginning -> whether this machine really lacks what the test needs
 EXCUSES: dict[str, Callable[[], bool]] = {
     "no hardware watchdog": lambda: not Path("/dev/watchdog").exists(),
 }
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[Plane]:
+    """A real control plane on loopback. Mark its tests `lab`: a fresh machine compiles Kubernetes first."""
+    from lab.plane import Plane  # here: the agent's own tests run without the lab
+    with Plane() as running:
+        yield running
 
 
 def excused(reason: str) -> bool:
