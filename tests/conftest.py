@@ -1,4 +1,4 @@
-"""Under CI a skip is a failure, unless its reason is one that this machine itself proves true. One plane for the run."""
+"""Under CI a skip is a failure, unless its reason is one that this machine itself proves true. One plane for all."""
 
 from __future__ import annotations
 
