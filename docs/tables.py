@@ -28,6 +28,7 @@ NAMES = {
 }
 
 _AGAIN = "Counts a failure and starts it again: here, or on the other site after `migration-threshold` failures."
+_TWICE = "Stops it on **both** sites, then starts one."
 _ELSEWHERE = "Does not try again on this site until a cleanup; tries the other site."
 _NONE = "Never asks; it is for `pcs` and for people."
 
@@ -42,12 +43,15 @@ CONSEQUENCES: dict[tuple[str, int], tuple[str, str]] = {
         "Takes it for running and failed here: stops it here before anything else, and restarts a copy elsewhere."),
     (codes.MONITOR, codes.OK): ("It runs as it should.", "Nothing."),
     (codes.MONITOR, codes.NOT_RUNNING): (
-        "It does not run here.", _AGAIN + " On the passive site (`role=Stopped`) this is the good answer."),
+        "It does not run here.", _AGAIN),
     (codes.MONITOR, codes.GENERIC): (
         "It runs wrongly, or it cannot be told for longer than allowed.", "Stops it here first. " + _AGAIN),
     (codes.MONITOR, codes.DEGRADED): (
         "It runs, but somebody should look: the reason says at what.",
         "Nothing: a success. The reason stays in `crm_mon` until a cleanup, even when all is well again."),
+    (codes.PASSIVE, codes.NOT_RUNNING): ("It does not run here, as it should be.", "Nothing."),
+    (codes.PASSIVE, codes.OK): ("It runs, though the cluster stopped it here.", _TWICE),
+    (codes.PASSIVE, codes.GENERIC): ("It cannot be told, or it is neither up nor down.", _TWICE),
     (codes.START, codes.OK): ("It is up and available.", "Nothing."),
     (codes.START, codes.GENERIC): (
         "It did not become available in time, or may not start now.", "Stops it here first. " + _AGAIN),

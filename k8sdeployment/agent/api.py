@@ -30,105 +30,142 @@ _PAUSE = 0.25
 _EXCHANGE = 8.0
 
 
-class Api:
-    """One workload's view of the API. `open_endpoint` is called again after a 401: tokens are rotated in place."""
+class Listed(list):  # type: ignore[type-arg]  # list[...] is no base class that 3.9 starts fast with
+    """The objects of a LIST, with the version from which a watch goes on."""
 
-    def __init__(self, open_endpoint: Callable[[], Endpoint], namespace: str, kind: str, name: str,
+    def __init__(self, items: list[dict[str, Any]], listing: dict[str, Any]) -> None:
+        super().__init__(items)
+        meta = listing.get("metadata")
+        self.version = str(meta.get("resourceVersion") or "") if isinstance(meta, dict) else ""
+
+
+class Line:
+    """The connection to the API, with what every exchange over it has in common.
+
+    `open_endpoint` is called again after a 401 and after every failure: tokens and certificates are rotated in place.
+    """
+
+    def __init__(self, open_endpoint: Callable[[], Endpoint],
                  connect: Callable[[Endpoint], Transport] = Connection) -> None:
         self._open, self._connect = open_endpoint, connect
         self._transport: Transport | None = None
-        self.namespace, self.kind, self.name = namespace, kind, name
-        self._apps = f"/apis/apps/v1/namespaces/{namespace}"
-        self._core = f"/api/v1/namespaces/{namespace}"
-        self._self = f"{self._apps}/{_PLURAL[kind]}/{name}"
 
-    def workload(self, deadline: Deadline) -> dict[str, Any]:
-        return self._get(self._self, self.kind, deadline)
+    def call(self, method: str, path: str, deadline: Deadline, body: bytes = b"", content: str = "") -> Answer:
+        """A successful answer, or the ApiError that the server's answer stands for."""
+        answer = self._exchange(method, path, deadline, body, content)
+        if answer.status == 401:
+            self._transport = None
+            answer = self._exchange(method, path, deadline, body, content)
+        if answer.status == 403:
+            self._refuse_unready(answer, deadline)
+            answer = self._exchange(method, path, deadline, body, content)
+        if not 200 <= answer.status < 300:
+            raise _error(answer, f"{method} {path}")
+        return answer
 
-    def scale(self, replicas: int, deadline: Deadline) -> None:
-        """Ask for replicas through the scale subresource."""
-        body = json.dumps({"spec": {"replicas": replicas}}).encode()
-        answer = self._call("PATCH", self._self + "/scale", deadline, body, "application/merge-patch+json")
-        self._object(answer, "Scale")
+    def get(self, path: str, kind: str, deadline: Deadline) -> dict[str, Any]:
+        return whole(self.call("GET", path, deadline), kind)
 
-    def pods(self, deadline: Deadline) -> list[dict[str, Any]]:
-        """All pods of the namespace: ownership, not a label, decides which are the workload's."""
-        return self._list(self._core + "/pods", "PodList", deadline)
+    def list(self, path: str, kind: str, deadline: Deadline) -> Listed:
+        listing = self.get(path, kind, deadline)
+        if "items" not in listing or _has_more(listing):
+            raise Unreachable(f"the API's {kind} is not whole")
+        items = [] if listing["items"] is None else listing["items"]  # null: how Go writes an empty list
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise Unreachable(f"the API's {kind} is malformed")
+        return Listed(items, listing)
 
-    def replica_sets(self, deadline: Deadline) -> list[dict[str, Any]]:
-        return self._list(self._apps + "/replicasets", "ReplicaSetList", deadline)
-
-    def delete_pod(self, name: str, uid: str, deadline: Deadline) -> None:
-        """Plain delete of exactly this pod, with its default grace. Gone already, or another pod by now, is done."""
-        body = json.dumps({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}).encode()
-        try:
-            self._call("DELETE", f"{self._core}/pods/{name}", deadline, body, "application/json")
-        except (NotFound, Conflict):
-            pass
-
-    def changes(self, version: str, deadline: Deadline) -> Iterator[None]:
-        """Yields at each change of the workload after `version`; ends when the server or the deadline ends it."""
-        seconds = max(1, int(deadline.left()))
-        path = (f"{self._apps}/{_PLURAL[self.kind]}?watch=1&fieldSelector=metadata.name%3D{self.name}"
-                f"&resourceVersion={version}&timeoutSeconds={seconds}")
-        watch = self._connect(self._open())
-        for line in watch.stream(path, deadline):
+    def watch(self, path: str, deadline: Deadline) -> Iterator[None]:
+        """Yields at each event; ends when the server or the deadline ends it. On a connection of its own."""
+        for line in self._connect(self._open()).stream(path, deadline):
             if line.strip():
                 yield None
 
-    def _get(self, path: str, kind: str, deadline: Deadline) -> dict[str, Any]:
-        return self._object(self._call("GET", path, deadline), kind)
-
-    def _list(self, path: str, kind: str, deadline: Deadline) -> list[dict[str, Any]]:
-        listing = self._get(path, kind, deadline)
-        if "items" not in listing or self._has_more(listing):
-            raise Unreachable(f"the API's {kind} is not whole")
-        items = listing["items"]
-        if items is None:  # how Go writes an empty list
-            return []
-        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise Unreachable(f"the API's {kind} is malformed")
-        return items
-
-    @staticmethod
-    def _has_more(listing: dict[str, Any]) -> bool:
-        meta = listing.get("metadata")
-        return isinstance(meta, dict) and bool(meta.get("continue"))
-
-    def _call(self, method: str, path: str, deadline: Deadline, body: bytes = b"", content: str = "") -> Answer:
-        answer = self._connected().call(method, path, deadline.part(_EXCHANGE), body, content)
-        if answer.status == 401:
+    def _exchange(self, method: str, path: str, deadline: Deadline, body: bytes = b"", content: str = "") -> Answer:
+        if self._transport is None:
+            self._transport = self._connect(self._open())
+        try:
+            return self._transport.call(method, path, deadline.part(_EXCHANGE), body, content)
+        except Unreachable:
             self._transport = None
-            answer = self._connected().call(method, path, deadline.part(_EXCHANGE), body, content)
-        if answer.status == 403:
-            self._refuse_unready(answer, deadline)
-            answer = self._connected().call(method, path, deadline.part(_EXCHANGE), body, content)
-        if not 200 <= answer.status < 300:
-            raise _error(answer, f"{method} {self.kind.lower()} {self.namespace}/{self.name}")
-        return answer
+            raise
 
     def _refuse_unready(self, answer: Answer, deadline: Deadline) -> None:
         """A 403 counts only of an API server that is ready: one that has just started refuses everybody until it has
         read the RBAC objects (seen in the lab; readyz includes informer-sync, kubernetes.io "API health endpoints").
         """
-        ready = self._connected().call("GET", "/readyz", deadline.part(_EXCHANGE)).status
+        ready = self._exchange("GET", "/readyz", deadline).status
         if ready != 200:
             raise Unreachable(f"{_error(answer, 'ask')} (and {ready} to /readyz: it may still be starting)")
 
-    def _connected(self) -> Transport:
-        if self._transport is None:
-            self._transport = self._connect(self._open())
-        return self._transport
 
-    @staticmethod
-    def _object(answer: Answer, kind: str) -> dict[str, Any]:
+class Api:
+    """One workload's view of the API."""
+
+    def __init__(self, line: Line, namespace: str, kind: str, name: str) -> None:
+        self._line = line
+        self.namespace, self.kind, self.name = namespace, kind, name
+        self._apps = f"/apis/apps/v1/namespaces/{namespace}"
+        self._core = f"/api/v1/namespaces/{namespace}"
+        self._kind = f"{self._apps}/{_PLURAL[kind]}"
+        self._self = f"{self._kind}/{name}"
+
+    def workload(self, deadline: Deadline) -> dict[str, Any]:
+        return self._line.get(self._self, self.kind, deadline)
+
+    def workloads(self, deadline: Deadline) -> list[dict[str, Any]]:
+        """All workloads of the kind in the namespace."""
+        return self._line.list(self._kind, self.kind + "List", deadline)
+
+    def scale(self, replicas: int, deadline: Deadline) -> None:
+        """Ask for replicas through the scale subresource."""
+        body = json.dumps({"spec": {"replicas": replicas}}).encode()
+        answer = self._line.call("PATCH", self._self + "/scale", deadline, body, "application/merge-patch+json")
+        whole(answer, "Scale")
+
+    def pods(self, deadline: Deadline) -> Listed:
+        """All pods of the namespace: ownership, not a label, decides which are the workload's."""
+        return self._line.list(self._core + "/pods", "PodList", deadline)
+
+    def replica_sets(self, deadline: Deadline) -> list[dict[str, Any]]:
+        return self._line.list(self._apps + "/replicasets", "ReplicaSetList", deadline)
+
+    def delete_pod(self, name: str, uid: str, deadline: Deadline) -> None:
+        """Plain delete of exactly this pod, with its default grace. Gone already, or another pod by now, is done."""
+        body = json.dumps({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}).encode()
         try:
-            value = json.loads(answer.body)
-        except (ValueError, RecursionError) as error:
-            raise Unreachable("the API's answer is not JSON") from error
-        if not isinstance(value, dict) or value.get("kind") != kind:
-            raise Unreachable(f"the API's answer is not a {kind}")
-        return value
+            self._line.call("DELETE", f"{self._core}/pods/{name}", deadline, body, "application/json")
+        except (NotFound, Conflict):
+            pass
+
+    def changes(self, version: str, deadline: Deadline) -> Iterator[None]:
+        """Yields at each change of the workload after `version`; ends when the server or the deadline ends it."""
+        return self._line.watch(f"{self._kind}?watch=1&fieldSelector=metadata.name%3D{self.name}"
+                                + _since(version, deadline), deadline)
+
+    def pod_changes(self, version: str, deadline: Deadline) -> Iterator[None]:
+        """Yields at each change of a pod of the namespace after `version`; ends likewise."""
+        return self._line.watch(f"{self._core}/pods?watch=1" + _since(version, deadline), deadline)
+
+
+def _since(version: str, deadline: Deadline) -> str:
+    return f"&resourceVersion={version}&timeoutSeconds={max(1, int(deadline.left()))}"
+
+
+def whole(answer: Answer, kind: str) -> dict[str, Any]:
+    """An answer as the object that was asked for, or Unreachable."""
+    try:
+        value = json.loads(answer.body)
+    except (ValueError, RecursionError) as error:
+        raise Unreachable("the API's answer is not JSON") from error
+    if not isinstance(value, dict) or value.get("kind") != kind:
+        raise Unreachable(f"the API's answer is not a {kind}")
+    return value
+
+
+def _has_more(listing: dict[str, Any]) -> bool:
+    meta = listing.get("metadata")
+    return isinstance(meta, dict) and bool(meta.get("continue"))
 
 
 def _error(answer: Answer, doing: str) -> ApiError:

@@ -28,16 +28,19 @@ DEGRADED = 190
 
 PROBE = "probe"
 MONITOR = "monitor"
+PASSIVE = "monitor of a stopped workload"  # recurring, role=Stopped
 START = "start"
 STOP = "stop"
 VALIDATE = "validate-all"
 METADATA = "meta-data"
 
 # What each action may answer; anything else becomes 1 on its way out. Pacemaker rewrites 2 and 5 from a probe to
-# "not running" and starts a second copy, 6 from a probe stops the resource everywhere, 190 is no probe answer.
+# "not running" and starts a second copy, 6 from a probe stops the resource everywhere, 190 is no probe answer. In a
+# monitor with role=Stopped anything but 7 stops the healthy copy on the other site (seen with crm_simulate 2.1.5).
 ALLOWED = {
     PROBE: (OK, NOT_RUNNING, GENERIC),
     MONITOR: (OK, NOT_RUNNING, GENERIC, DEGRADED),
+    PASSIVE: (OK, NOT_RUNNING, GENERIC),
     START: (OK, GENERIC, PERM, INSTALLED, CONFIGURED),
     STOP: (OK, GENERIC),
     VALIDATE: (OK, ARGS, PERM, INSTALLED, CONFIGURED, GENERIC),

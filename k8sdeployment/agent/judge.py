@@ -5,13 +5,13 @@ Two stages. `by_permit` is the state table of the permit path times the witness:
 
 The invariants that the table test proves over all inputs:
   - 7 (not running) is never answered while somebody holds the permit, or while an unguarded pod may run;
-  - a probe answers 0, 7 or 1 alone;
+  - a probe, and the monitor of a stopped workload (role=Stopped), answer 0, 7 or 1 alone;
   - a silent API alone never fails a workload that is witnessed running.
 """
 
 from __future__ import annotations
 
-from .codes import DEGRADED, GENERIC, MONITOR, NOT_RUNNING, OK, PROBE, Verdict
+from .codes import DEGRADED, GENERIC, MONITOR, NOT_RUNNING, OK, PASSIVE, PROBE, Verdict
 from .parameters import Settings
 from .permit import ABSENT, FOREIGN, GRANTED, STOPPED, STOPPING
 
@@ -22,7 +22,7 @@ def by_permit(action: str, state: str, held: bool, surely_gated: bool, path: str
     `surely_gated` is false where an absent permit may mean that the workload has no gate at all (guard=auto).
     """
     if state == GRANTED:
-        return _granted(held, path) if action == PROBE else None
+        return None if action == MONITOR else _granted(held, path)
     if held:
         return Verdict(GENERIC, "is being stopped and still runs" if state == STOPPING
                        else f"runs without a permit ({path} is {state})")
@@ -44,32 +44,32 @@ class View:
     """What the API says of the workload. `missing`: a working API knows no such one. `silent`: why it says nothing.
 
     `members`: owned pods that exist (-1: not asked); `leaving`: those of them being deleted; `trouble`: the pods' own
-    reason.
+    reason; `writer`: who last set the replica count, by the API's book-keeping.
     """
 
     __slots__ = ("silent", "missing", "spec", "available", "current", "paused", "members", "leaving", "gate_lost",
-                 "trouble")
+                 "trouble", "writer")
 
     def __init__(self, silent: str = "", missing: bool = False, spec: int = 0, available: int = 0, current: bool = True,
                  paused: bool = False, members: int = -1, leaving: int = 0, gate_lost: str = "",
-                 trouble: str = "") -> None:
+                 trouble: str = "", writer: str = "") -> None:
         self.silent, self.missing, self.spec, self.available = silent, missing, spec, available
         self.current, self.paused, self.members, self.leaving = current, paused, members, leaving
-        self.gate_lost, self.trouble = gate_lost, trouble
+        self.gate_lost, self.trouble, self.writer = gate_lost, trouble, writer or "somebody"
 
 
 class Past:
     """Ages in seconds of what earlier monitors of this boot saw; None: never or unknown.
 
-    `unheld`: since nobody holds the permit; `confirmed`: since it was last confirmed running through the API;
-    `unavailable`: since no replica is available.
+    `unheld`: since nobody holds the permit; `confirmed`, `stopped`: since it was last confirmed running, or stopped,
+    through the API; `unavailable`: since no replica is available.
     """
 
-    __slots__ = ("unheld", "confirmed", "unavailable")
+    __slots__ = ("unheld", "confirmed", "unavailable", "stopped")
 
-    def __init__(self, unheld: float | None = None, confirmed: float | None = None,
-                 unavailable: float | None = None) -> None:
-        self.unheld, self.confirmed, self.unavailable = unheld, confirmed, unavailable
+    def __init__(self, unheld: float | None = None, confirmed: float | None = None, unavailable: float | None = None,
+                 stopped: float | None = None) -> None:
+        self.unheld, self.confirmed, self.unavailable, self.stopped = unheld, confirmed, unavailable, stopped
 
 
 def guarded(settings: Settings, deep: bool, held: bool, view: View, past: Past) -> Verdict:
@@ -99,7 +99,10 @@ def _guarded_silent(settings: Settings, held: bool, view: View, past: Past) -> V
 
 def unguarded(action: str, settings: Settings, deep: bool, view: View, past: Past) -> Verdict:
     """A workload without a gate: only the API can tell, and what it cannot tell is not assumed."""
-    if action == PROBE:
+    if action == PASSIVE and view.silent and past.stopped is not None and past.stopped <= settings.api_grace:
+        return Verdict(NOT_RUNNING, f"confirmed stopped {past.stopped:.0f}s ago (limit {settings.api_grace}s), the API "
+                                    f"is away: {view.silent}")
+    if action in (PROBE, PASSIVE):
         return _unguarded_probe(settings, view)
     assert action == MONITOR
     if view.silent:
@@ -136,14 +139,14 @@ def _may_run(settings: Settings, view: View) -> bool:
 
 
 def _scaled_down(settings: Settings, view: View, running: bool) -> Verdict:
-    reason = f"somebody scaled {settings.workload} to {view.spec} (expected {settings.replica_max})"
+    reason = f"{view.writer} scaled {settings.workload} down to {view.spec} (expected {settings.replica_max})"
     return Verdict(GENERIC if running else NOT_RUNNING, reason)
 
 
 def _replicas(settings: Settings, deep: bool, view: View, past: Past) -> Verdict:
     drifted = view.spec != settings.replica_max
     drift = Verdict(GENERIC if settings.drift == "fail" else DEGRADED,
-                    f"somebody set {settings.workload} to {view.spec} replicas, not {settings.replica_max}")
+                    f"{view.writer} set {settings.workload} to {view.spec} replicas, not {settings.replica_max}")
     if deep and not (drifted and drift.code == GENERIC):
         found = _availability(settings, view, past)
         if found.code != OK:
@@ -169,3 +172,30 @@ def _availability(settings: Settings, view: View, past: Past) -> Verdict:
     if not view.current:
         return Verdict(DEGRADED, "the last change of the workload is not carried out yet")
     return Verdict(OK)
+
+
+def together(verdicts: list[tuple[str, Verdict]]) -> Verdict:
+    """One verdict for a resource of several workloads, each given by name in the order of their start.
+
+    "Not running" is said only when none runs: the resource may be started elsewhere on that word. Some that run beside
+    some that do not are a failure, to be stopped and started again.
+    """
+    if len(verdicts) == 1:
+        return verdicts[0][1]
+    codes = {verdict.code for _, verdict in verdicts}
+    if codes == {NOT_RUNNING}:
+        return Verdict(NOT_RUNNING, _said(verdicts, NOT_RUNNING))
+    if GENERIC in codes:
+        return Verdict(GENERIC, _said(verdicts, GENERIC))
+    if NOT_RUNNING in codes:
+        away = [name for name, verdict in verdicts if verdict.code == NOT_RUNNING]
+        return Verdict(GENERIC, f"{len(away)} of {len(verdicts)} workloads do not run ({', '.join(away[:3])}): "
+                       + (_said(verdicts, NOT_RUNNING) or "nobody holds their permits"))
+    return Verdict(DEGRADED, _said(verdicts, DEGRADED)) if DEGRADED in codes else Verdict(OK)
+
+
+def _said(verdicts: list[tuple[str, Verdict]], code: int) -> str:
+    """What the workloads of one code say: the first two, the rest by number."""
+    said = [f"{name}: {verdict.reason}" for name, verdict in verdicts if verdict.code == code and verdict.reason]
+    more = [f"and {len(said) - 2} more"] if len(said) > 2 else []
+    return "; ".join(said[:2] + more)

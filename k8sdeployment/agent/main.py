@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .scene import Scene
 
 _INTERVAL = "OCF_RESKEY_CRM_meta_interval"
+_ROLE = "OCF_RESKEY_CRM_meta_role"
 
 
 def main(argv: list[str], env: Mapping[str, str]) -> int:
@@ -29,12 +30,18 @@ def main(argv: list[str], env: Mapping[str, str]) -> int:
         return codes.OK
     if action not in (codes.START, codes.STOP, codes.MONITOR, codes.VALIDATE):
         return codes.UNIMPLEMENTED
-    if action == codes.MONITOR and env.get(_INTERVAL, "0") in ("", "0"):
-        action = codes.PROBE
+    if action == codes.MONITOR:
+        action = _kind_of_monitor(env)
     verdict = _answer(action, env)
     if verdict.reason:
         sys.stderr.write(f"{env.get('OCF_EXIT_REASON_PREFIX', 'ocf-exit-reason:')}{verdict.reason}\n")
     return codes.permitted(action, verdict.code)
+
+
+def _kind_of_monitor(env: Mapping[str, str]) -> str:
+    if env.get(_INTERVAL, "0") in ("", "0"):
+        return codes.PROBE
+    return codes.PASSIVE if env.get(_ROLE) == "Stopped" else codes.MONITOR
 
 
 def _answer(action: str, env: Mapping[str, str]) -> Verdict:
@@ -59,37 +66,24 @@ def _run(action: str, env: Mapping[str, str]) -> Verdict:
     deep = _level(env) >= 10
     if action == codes.VALIDATE and not deep:
         return Verdict(codes.OK)
-    from .scene import Scene
-    scene = Scene(settings, env, budget(action, env))
-    if action in (codes.PROBE, codes.MONITOR):
+    from .scene import scenes
+    several = scenes(settings, env, budget(action, env))
+    if action in (codes.PROBE, codes.MONITOR, codes.PASSIVE):
         from .monitor import monitor
-        return monitor(scene, action, deep)
-    _set_alarm(scene)
-    return _changing(action, scene)
+        return monitor(several, action, deep)
+    several[0].host.ring_when_late()
+    return _changing(action, several)
 
 
-def _changing(action: str, scene: Scene) -> Verdict:
+def _changing(action: str, several: list[Scene]) -> Verdict:
     if action == codes.START:
         from .start import start
-        return start(scene)
+        return start(several)
     if action == codes.STOP:
         from .stop import stop
-        return stop(scene)
+        return stop(several)
     from .validate import validate
-    return validate(scene)
-
-
-def _set_alarm(scene: Scene) -> None:
-    """The last resort against a call that cannot be given a deadline (name resolution, a stuck file system)."""
-    import signal
-
-    from .codes import Late
-
-    def ring(*_: object) -> None:
-        raise Late(f"out of time after {scene.deadline.elapsed():.0f}s: a call on this host does not return")
-
-    signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, scene.deadline.span + 0.4)
+    return validate(several)
 
 
 def _level(env: Mapping[str, str]) -> int:

@@ -3,37 +3,125 @@
 from __future__ import annotations
 
 from . import judge
-from .codes import GENERIC, MONITOR, NOT_RUNNING, ApiError, Unfit, Verdict
+from .codes import GENERIC, NOT_RUNNING, PASSIVE, PROBE, ApiError, Unfit, Verdict
 from .ground import Unproven
 from .permit import ABSENT, GRANTED, STOPPED
-from .scene import Scene
+from .scene import Scene, held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
+    from .survey import Lists, Survey
+
     Answer = TypeVar("Answer")
 
-
-def monitor(scene: Scene, action: str, deep: bool) -> Verdict:
-    """The verdict of a probe or of a recurring monitor at level 0 or 10."""
-    if scene.ground is None:
-        return _unguarded(scene, action, deep)
-    try:
-        return _witnessed(scene, action, deep)
-    except (Unproven, OSError) as error:
-        return Verdict(GENERIC, f"cannot tell from this host whether {scene.settings.workload} runs: {error}")
+# Seconds before the deadline after which nothing is asked anew.
+_LAST_TRY = 0.3
 
 
-def _witnessed(scene: Scene, action: str, deep: bool) -> Verdict:
-    state = scene.permit.state()
-    # A withdrawn and proven permit needs no second look in the frequent, shallow monitor of the passive site.
-    held = False if state == STOPPED and action == MONITOR and not deep else scene.held()
-    verdict = judge.by_permit(action, state, held, scene.settings.guard == "required", scene.permit.path)
-    if verdict is None:
-        return _asked(scene, action, deep, state, held)
-    return _promised(scene, verdict) if verdict.code == NOT_RUNNING else verdict
+def monitor(scenes: list[Scene], action: str, deep: bool) -> Verdict:
+    """The verdict of a probe or of a recurring monitor at level 0 or 10 over all workloads of the resource."""
+    states: dict[Scene, str] = {}
+    holding: set[Scene] = set()
+    if scenes[0].ground is not None:
+        try:
+            states = {scene: scene.permit.state() for scene in scenes}
+            # A withdrawn and proven permit needs no second look in the frequent, shallow monitor of the passive site.
+            holding = held(scene for scene in scenes if states[scene] != STOPPED or action == PROBE or deep)
+        except (Unproven, OSError) as error:
+            return _cannot_tell(scenes[0].host.settings.workload, error)
+    looks = _Looks(action, deep, len(scenes) > 1)
+    return judge.together([
+        (scene.settings.deployment, looks.at(scene, states.get(scene), scene in holding)) for scene in scenes])
+
+
+def _cannot_tell(workload: str, error: Exception) -> Verdict:
+    return Verdict(GENERIC, f"cannot tell from this host whether {workload} runs: {error}")
+
+
+class _Looks:
+    """One monitor's looks at its workloads; what the API is asked, it is asked once for all of them."""
+
+    def __init__(self, action: str, deep: bool, several: bool) -> None:
+        self._action, self._deep, self._several = action, deep, several
+        self._lists: Lists | None = None
+
+    def at(self, scene: Scene, state: str | None, holds: bool) -> Verdict:
+        """The verdict on one workload. `state` is its permit's, None where the permit proves nothing."""
+        if state is None:
+            return self._unguarded(scene)
+        try:
+            verdict = judge.by_permit(self._action, state, holds, scene.settings.guard == "required",
+                                      scene.permit.path)
+            if verdict is None:
+                return self._asked(scene, state, holds)
+            return _promised(scene, verdict) if verdict.code == NOT_RUNNING else verdict
+        except (Unproven, OSError) as error:
+            return _cannot_tell(scene.settings.workload, error)
+
+    def _asked(self, scene: Scene, state: str, holds: bool) -> Verdict:
+        if state == GRANTED:
+            _remember_held(scene, holds)
+            view = self._view(scene)
+            return judge.guarded(scene.settings, self._deep, holds, view, _past(scene, view, self._deep))
+        assert state == ABSENT and not holds
+        if self._template_is_gated(scene):
+            return _promised(scene, Verdict(NOT_RUNNING))
+        return self._unguarded(scene)
+
+    def _template_is_gated(self, scene: Scene) -> bool:
+        """With guard=auto an absent permit says "not running" only of a workload that the API shows well gated."""
+        from .gate import WHOLE
+        try:
+            return bool(self._patiently(scene, lambda: self._survey(scene)).gate == WHOLE)
+        except (ApiError, Unfit):
+            return False  # what the API does not say, or cannot be asked here, is judged as unreachable
+
+    def _unguarded(self, scene: Scene) -> Verdict:
+        settings = scene.settings
+        view = self._view(scene, count=True)
+        verdict = judge.unguarded(self._action, settings, self._deep, view, _past(scene, view, self._deep))
+        if settings.guard == "required" and scene.unproven and verdict.code != NOT_RUNNING:
+            return Verdict(verdict.code, f"{verdict.reason or 'judged by the API alone'} ({scene.unproven})")
+        if not view.silent:
+            _remember_confirmed(scene, running=not view.missing and view.spec > settings.replica_min,
+                                stopped=self._action in (PROBE, PASSIVE) and verdict.code == NOT_RUNNING)
+        return _promised(scene, verdict) if verdict.code == NOT_RUNNING and scene.ground is not None else verdict
+
+    def _view(self, scene: Scene, count: bool = False) -> judge.View:
+        """What the API says; a workload that must be witnessed is asked once, another until the time is up."""
+        def attempt() -> judge.View:
+            if self._deep or count:
+                return _seen(self._survey(scene), gated=not count)
+            workload = self._of(scene).workload(scene, scene.deadline)
+            return _shallow(workload) if workload else judge.View(missing=True)
+
+        try:
+            return self._patiently(scene, attempt) if count else attempt()
+        except (ApiError, Unfit) as error:
+            return judge.View(silent=str(error))
+
+    def _patiently(self, scene: Scene, attempt: Callable[[], Answer]) -> Answer:
+        from .api import insist
+
+        def anew() -> Answer:
+            if scene.deadline.left() > _LAST_TRY:  # what was refused at the very end stands, with its reason
+                self._of(scene).again()
+            return attempt()
+        return insist(anew, scene.deadline)
+
+    def _survey(self, scene: Scene) -> Survey:
+        from .survey import Survey
+        return Survey(scene, scene.deadline, self._of(scene))
+
+    def _of(self, scene: Scene) -> Lists:
+        if self._lists is None:
+            from .survey import Lists
+            scene.host.ring_when_late()
+            self._lists = Lists(self._several)
+        return self._lists
 
 
 def _promised(scene: Scene, verdict: Verdict) -> Verdict:
@@ -50,44 +138,20 @@ def _promised(scene: Scene, verdict: Verdict) -> Verdict:
     return verdict
 
 
-def _asked(scene: Scene, action: str, deep: bool, state: str, held: bool) -> Verdict:
-    if state == GRANTED:
-        _remember_held(scene, held)
-        view = _view(scene, deep)
-        past = _past(scene, view, deep)
-        return judge.guarded(scene.settings, deep, held, view, past)
-    assert state == ABSENT and not held
-    if _template_is_gated(scene):
-        return _promised(scene, Verdict(NOT_RUNNING))
-    return _unguarded(scene, action, deep)
-
-
-def _template_is_gated(scene: Scene) -> bool:
-    """With guard=auto an absent permit says "not running" only of a workload that the API shows to be well gated."""
-    from .gate import WHOLE
-    try:
-        return bool(_patiently(scene, lambda: _survey(scene)).gate == WHOLE)
-    except (ApiError, Unfit):
-        return False  # what the API does not say, or cannot be asked here, is judged as unreachable
-
-
-def _unguarded(scene: Scene, action: str, deep: bool) -> Verdict:
-    settings = scene.settings
-    view = _view(scene, deep, count=True)
-    past = _past(scene, view, deep)
-    verdict = judge.unguarded(action, settings, deep, view, past)
-    if settings.guard == "required" and scene.unproven and verdict.code != NOT_RUNNING:
-        return Verdict(verdict.code, f"{verdict.reason or 'judged by the API alone'} ({scene.unproven})")
-    if not view.silent and not view.missing and view.spec > settings.replica_min:
-        scene.memory.mark("confirmed")
-    return _promised(scene, verdict) if verdict.code == NOT_RUNNING and scene.ground is not None else verdict
-
-
-def _remember_held(scene: Scene, held: bool) -> None:
-    if held:
+def _remember_held(scene: Scene, holds: bool) -> None:
+    if holds:
         scene.memory.keep(unheld=None)
     else:
         scene.memory.mark("unheld", since_first=True)
+
+
+def _remember_confirmed(scene: Scene, running: bool, stopped: bool) -> None:
+    if running:
+        scene.memory.mark("confirmed")
+    if stopped:
+        scene.memory.mark("stopped")
+    else:
+        scene.memory.keep(stopped=None)
 
 
 def _past(scene: Scene, view: judge.View, deep: bool) -> judge.Past:
@@ -97,44 +161,17 @@ def _past(scene: Scene, view: judge.View, deep: bool) -> judge.Past:
             memory.keep(unavailable=None)
         else:
             memory.mark("unavailable", since_first=True)
-    return judge.Past(memory.age("unheld"), memory.age("confirmed"), memory.age("unavailable"))
-
-
-def _patiently(scene: Scene, attempt: Callable[[], Answer]) -> Answer:
-    from .api import insist
-    return insist(attempt, scene.deadline)
-
-
-def _survey(scene: Scene) -> Any:
-    from .scene import Survey
-    return Survey(scene, scene.deadline)
-
-
-def _view(scene: Scene, deep: bool, count: bool = False) -> judge.View:
-    """What the API says; a workload that must be witnessed is asked once, another until the time is up."""
-    from .codes import NotFound
-
-    def attempt() -> judge.View:
-        if deep or count:
-            return _seen(_survey(scene), gated=not count)
-        try:
-            return _shallow(scene.api.workload(scene.deadline))
-        except NotFound:
-            return judge.View(missing=True)
-
-    try:
-        return _patiently(scene, attempt) if count else attempt()
-    except (ApiError, Unfit) as error:
-        return judge.View(silent=str(error))
+    return judge.Past(memory.age("unheld"), memory.age("confirmed"), memory.age("unavailable"),
+                      memory.age("stopped"))
 
 
 def _shallow(workload: dict[str, Any]) -> judge.View:
-    from . import scene as scenes
-    return judge.View(spec=scenes.requested(workload), available=scenes.available(workload),
-                      current=scenes.current(workload), paused=bool((workload.get("spec") or {}).get("paused")))
+    from .survey import available, current, requested, writer
+    return judge.View(spec=requested(workload), available=available(workload), current=current(workload),
+                      paused=bool((workload.get("spec") or {}).get("paused")), writer=writer(workload))
 
 
-def _seen(survey: Any, gated: bool) -> judge.View:
+def _seen(survey: Survey, gated: bool) -> judge.View:
     from . import pods
     from .gate import WHOLE
     live = [pod for pod in survey.members if not pods.terminal(pod)]

@@ -28,10 +28,14 @@ def is_subdomain(text: str) -> bool:
         part and set(part) <= _LOWER | {"-"} and part[0] in _LOWER and part[-1] in _LOWER for part in text.split("."))
 
 
-def _workload_name(text: str) -> str:
-    if not is_subdomain(text):
-        raise ValueError("must be the name of one Deployment (lower case letters, digits, '-' and '.')")
-    return text
+def _workload_names(text: str) -> str:
+    names = list(filter(None, text.split(" ")))
+    if not names or not all(map(is_subdomain, names)):
+        raise ValueError("must be the name of a Deployment (lower case letters, digits, '-' and '.'), or several "
+                         "separated by spaces")
+    if len(set(names)) < len(names):
+        raise ValueError("must name each workload once")
+    return " ".join(names)
 
 
 def _namespace(text: str) -> str:
@@ -108,8 +112,9 @@ class Parameter:
 
 PARAMETERS = (
     Parameter("deployment", "string", None, "Workload name",
-              "Name of the Deployment (or StatefulSet, see kind) that this resource scales.",
-              _workload_name, unique="workload"),
+              "Name of the Deployment (or StatefulSet, see kind) that this resource scales. Several names, separated "
+              "by spaces, start in this order, stop in reverse, and count as one resource.",
+              _workload_names, unique="workload"),
     Parameter("namespace", "string", "default", "Namespace", "Namespace of the workload.", _namespace,
               unique="workload"),
     Parameter("kind", "string", "Deployment", "Kind of the workload", "Deployment or StatefulSet.",
@@ -142,7 +147,7 @@ PARAMETERS = (
 
 
 class Settings:
-    """The parsed parameters of one resource. Times in seconds."""
+    """The parsed parameters of one resource. Times in seconds. What needs one workload takes it from `each`."""
 
     deployment: str
     namespace: str
@@ -157,6 +162,15 @@ class Settings:
     permit_dir: str
     drift: str
     local_stop: bool
+
+    def each(self) -> list[Settings]:
+        """The same settings for each of the resource's workloads alone, in the order of their start."""
+        found = []
+        for name in self.deployment.split():
+            one = Settings()
+            one.__dict__.update(self.__dict__, deployment=name)
+            found.append(one)
+        return found
 
     @property
     def workload(self) -> str:

@@ -14,7 +14,8 @@ from .codes import OK, AgentError, Conflict, Late, NotFound, Unfit, Unreachable,
 from .deadline import Deadline
 from .ground import Unproven
 from .permit import GRANTED
-from .scene import Scene, Survey, available, current, requested
+from .scene import Scene
+from .survey import Survey, available, current, requested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,30 +26,53 @@ if TYPE_CHECKING:
 _LEFTOVER_WAIT = 10.0
 
 
-def start(scene: Scene) -> Verdict:
-    """OK once available; raises what the cluster must know otherwise."""
-    if scene.settings.guard == "required" and scene.ground is None:
-        raise Unfit(f"guard=required, but nothing can be proven on this host: {scene.unproven}")
-    if scene.ground is None:
-        return _start(scene)
+def start(several: list[Scene]) -> Verdict:
+    """OK once all are available, one after the other; raises what the cluster must know otherwise."""
+    host = several[0].host
+    if host.settings.guard == "required" and host.ground is None:
+        raise Unfit(f"guard=required, but nothing can be proven on this host: {host.unproven}")
+    if host.ground is None:
+        return _in_order(several)
     try:
-        scene.permit.announce()
+        for scene in several:
+            scene.permit.announce()
         try:
-            return _start(scene)
+            return _in_order(several)
         finally:
-            scene.permit.concluded()
+            for scene in several:
+                scene.permit.concluded()
     except Unproven as reason:
         raise AgentError(str(reason)) from reason
     except OSError as error:
-        raise AgentError(f"the permit directory {scene.settings.permit_dir}: {error.strerror or error}") from error
+        raise AgentError(f"the permit directory {host.settings.permit_dir}: {error.strerror or error}") from error
 
 
-def _start(scene: Scene) -> Verdict:
-    settings = scene.settings
-    survey: Survey = insist(lambda: _existing(scene), scene.deadline)
-    if settings.guard == "off" or (settings.guard == "auto" and survey.gate == gate.NONE):
+def _in_order(several: list[Scene]) -> Verdict:
+    """Everything is validated before anything is changed."""
+    surveys = [insist(partial(fit, scene), scene.deadline) for scene in several]
+    for index, scene in enumerate(several):
+        # What was seen of the later ones is old by the time it is their turn.
+        _start(scene, insist(partial(fit, scene), scene.deadline) if index else surveys[0])
+    return Verdict(OK)
+
+
+def fit(scene: Scene) -> Survey:
+    """The workload as it is, if it may be started here."""
+    survey = Survey(scene, scene.deadline)
+    if not survey.workload:
+        raise NotFound(f"{scene.settings.workload} does not exist on this site")
+    if not _is_unguarded(scene, survey):
+        _refuse_unfit(scene, survey)
+    return survey
+
+
+def _is_unguarded(scene: Scene, survey: Survey) -> bool:
+    return scene.settings.guard == "off" or (scene.settings.guard == "auto" and survey.gate == gate.NONE)
+
+
+def _start(scene: Scene, survey: Survey) -> Verdict:
+    if _is_unguarded(scene, survey):
         return _unguarded(scene, survey)
-    _refuse_unfit(scene, survey)
     if scene.permit.state() == GRANTED:
         # A permit stands: whatever runs is left alone, only what is missing is added.
         still = partial(_granted, scene)
@@ -63,13 +87,6 @@ def _start(scene: Scene) -> Verdict:
 
 def _granted(scene: Scene) -> bool:
     return scene.permit.state() == GRANTED
-
-
-def _existing(scene: Scene) -> Survey:
-    survey = Survey(scene, scene.deadline)
-    if not survey.workload:
-        raise NotFound(f"{scene.settings.workload} does not exist on this site")
-    return survey
 
 
 def _refuse_unfit(scene: Scene, survey: Survey) -> None:
@@ -95,6 +112,7 @@ def _unguarded(scene: Scene, survey: Survey) -> Verdict:
         verdict = _await(scene, survey.workload, set(), lambda: True)
     else:
         verdict = _scaled_up(scene, set(), lambda: True)
+    scene.memory.keep(stopped=None)
     scene.memory.mark("confirmed")
     return verdict
 

@@ -19,7 +19,7 @@ from .ground import Ground, Unproven, unescape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 _GONE = (errno.ENOENT, errno.ESRCH)
 _DELETED = "//deleted"
@@ -48,49 +48,62 @@ def _read(path: str) -> bytes:
         os.close(file)
 
 
-class Witness:
-    """Looks for the holders of one permit. `pods`: UIDs and container ids known to be the workload's (pods.marks)."""
+class Sight:
+    """One pass over the host's processes for several permits.
 
-    def __init__(self, ground: Ground, relative: str, pods: Iterable[str] = (), proc: str = "/proc") -> None:
+    `permits`: each permit's path below the permit directory, with the pod UIDs and container ids known to be the
+    workload's (pods.marks).
+    """
+
+    def __init__(self, ground: Ground, permits: Mapping[str, Iterable[str]], proc: str = "/proc") -> None:
         self._device = ground.device.encode()
-        self._roots = (ground.within(relative), ground.within(relative) + _DELETED)
+        self._permits = {ground.within(relative) + end: relative for relative in permits for end in ("", _DELETED)}
         self._proc = proc
-        self.pods = set(pods)
+        self.pods = {relative: set(marks) for relative, marks in permits.items()}
 
-    def holders(self) -> list[int]:
-        """PIDs of the processes that hold the permit; Unproven when /proc cannot be read."""
+    def holders(self) -> dict[str, list[int]]:
+        """PIDs of the processes that hold each permit; Unproven when /proc cannot be read."""
         try:
-            return self._scan() or self._scan()
+            found = self._scan()
+            if all(found.values()):
+                return found
+            again = self._scan()
         except OSError as error:
             raise Unproven(f"cannot look at the host's processes: {error}") from error
+        return {relative: pids or again[relative] for relative, pids in found.items()}
 
-    def holds(self, pid: int) -> bool:
-        """Whether one process holds the permit now (cheap; for waiting on known holders)."""
+    def holds(self, pid: int) -> set[str]:
+        """The permits that one process holds now (cheap; for waiting on known holders)."""
         try:
             return self._process(str(pid), self._marks())
         except OSError as error:
             raise Unproven(f"cannot look at process {pid}: {error}") from error
 
-    def _scan(self) -> list[int]:
+    def _scan(self) -> dict[str, list[int]]:
         marks = self._marks()
-        return [int(pid) for pid in os.listdir(self._proc) if pid.isdigit() and self._process(pid, marks)]
+        found: dict[str, list[int]] = {relative: [] for relative in self.pods}
+        for pid in filter(str.isdigit, os.listdir(self._proc)):
+            for relative in self._process(pid, marks):
+                found[relative].append(int(pid))
+        return found
 
-    def _marks(self) -> list[bytes]:
+    def _marks(self) -> list[tuple[bytes, str]]:
         """How pods are named in cgroup paths: a UID with dashes, and with underscores by the systemd driver."""
-        return [form.encode() for uid in self.pods if uid for form in (uid, uid.replace("-", "_"))]
+        return [(form.encode(), relative) for relative, marks in self.pods.items()
+                for mark in marks if mark for form in {mark, mark.replace("-", "_")}]
 
-    def _process(self, pid: str, marks: list[bytes]) -> bool:
+    def _process(self, pid: str, marks: list[tuple[bytes, str]]) -> set[str]:
         base = f"{self._proc}/{pid}"
         try:
-            if self._holding(_read(base + "/mountinfo")):
-                return True
+            held = self._permits_in(_read(base + "/mountinfo"))
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
             looks = [look for look in map(self._thread, self._threads(base)) if look is not None]
-            if any(looks) or not looks:
-                return bool(looks)  # without a living thread it is a zombie
-        return bool(marks) and self._in_pod(base, marks)
+            if not looks:
+                return set()  # without a living thread it is a zombie
+            held = set().union(*looks)
+        return held | self._by_cgroup(base, marks) if marks else held
 
     def _threads(self, base: str) -> Iterator[str]:
         try:
@@ -102,31 +115,55 @@ class Witness:
         for name in names:
             yield f"{base}/task/{name}/mountinfo"
 
-    def _thread(self, path: str) -> bool | None:
+    def _thread(self, path: str) -> set[str] | None:
         try:
-            return self._holding(_read(path))
+            return self._permits_in(_read(path))
         except OSError as error:
             if error.errno == errno.EINVAL:
                 return None  # this thread has exited
             raise
 
-    def _holding(self, mountinfo: bytes) -> bool:
+    def _permits_in(self, mountinfo: bytes) -> set[str]:
+        held: set[str] = set()
         if self._device not in mountinfo:
-            return False
+            return held
         for line in mountinfo.split(b"\n"):
             fields = line.split(b" ", 5)
-            if len(fields) > 4 and fields[2] == self._device and unescape(os.fsdecode(fields[3])) in self._roots:
-                return True
-        return False
+            if len(fields) > 4 and fields[2] == self._device:
+                relative = self._permits.get(unescape(os.fsdecode(fields[3])))
+                if relative is not None:
+                    held.add(relative)
+        return held
 
-    def _in_pod(self, base: str, marks: list[bytes]) -> bool:
-        """A process whose cgroup names one of the workload's pods."""
+    def _by_cgroup(self, base: str, marks: list[tuple[bytes, str]]) -> set[str]:
+        """The workloads in one of whose pods a process is, by its cgroup. Infrastructure runs nothing of them."""
         cgroup = _read(base + "/cgroup")
-        return any(mark in cgroup for mark in marks) and not self._infrastructure(base)
+        held = {relative for mark, relative in marks if mark in cgroup}
+        return set() if held and self._infrastructure(base) else held
 
     def _infrastructure(self, base: str) -> bool:
-        """The pod's pause process and runtime monitors run nothing of the workload."""
+        """The pod's pause process and runtime monitors."""
         return _read(base + "/comm").strip() in (b"pause", b"pod", b"conmon", b"containerd-shim", b"runc", b"crun")
+
+
+class Witness:
+    """Looks for the holders of one permit; `pods` may be added to."""
+
+    def __init__(self, ground: Ground, relative: str, pods: Iterable[str] = (), proc: str = "/proc") -> None:
+        self._sight, self._relative = Sight(ground, {relative: pods}, proc), relative
+
+    @property
+    def pods(self) -> set[str]:
+        """UIDs and container ids known to be the workload's."""
+        return self._sight.pods[self._relative]
+
+    def holders(self) -> list[int]:
+        """PIDs of the processes that hold the permit; Unproven when /proc cannot be read."""
+        return self._sight.holders()[self._relative]
+
+    def holds(self, pid: int) -> bool:
+        """Whether one process holds the permit now."""
+        return bool(self._sight.holds(pid))
 
 
 def parent(pid: int, proc: str = "/proc") -> int:

@@ -20,7 +20,8 @@ from k8sdeployment.agent.codes import AgentError, Conflict, Unreachable
 from k8sdeployment.agent.deadline import Deadline
 from k8sdeployment.agent.parameters import load
 from k8sdeployment.agent.permit import ABSENT
-from k8sdeployment.agent.scene import Scene, Survey
+from k8sdeployment.agent.scene import Scene, scenes
+from k8sdeployment.agent.survey import Survey
 
 # Seconds for all workloads together. A site without its API joins all the same: permits answer its probes.
 PATIENCE = 120.0
@@ -47,9 +48,9 @@ def main(arguments: list[str], env: Mapping[str, str], permit_dir: str = PERMIT_
 def _scene(argument: str, env: Mapping[str, str], permit_dir: str, deadline: Deadline) -> Scene:
     namespace, kind, name = (argument.split("/") + ["", ""])[:3]
     kinds = {"deployment": "Deployment", "statefulset": "StatefulSet"}
-    return Scene(load({"OCF_RESKEY_deployment": name, "OCF_RESKEY_namespace": namespace,
-                       "OCF_RESKEY_kind": kinds.get(kind.lower(), kind), "OCF_RESKEY_permit_dir": permit_dir}),
-                 env, deadline)
+    settings = load({"OCF_RESKEY_deployment": name, "OCF_RESKEY_namespace": namespace,
+                     "OCF_RESKEY_kind": kinds.get(kind.lower(), kind), "OCF_RESKEY_permit_dir": permit_dir})
+    return scenes(settings, env, deadline)[0]
 
 
 def settle(scene: Scene) -> str:

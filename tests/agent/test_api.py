@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from k8sdeployment.agent.api import Api, insist
+from k8sdeployment.agent.api import Api, Line, insist
 from k8sdeployment.agent.codes import AgentError, ApiError, Conflict, Forbidden, NotFound, Unfit, Unreachable
 from k8sdeployment.agent.deadline import Deadline
 from k8sdeployment.agent.wire import Answer, Endpoint
@@ -48,7 +48,7 @@ class Script:
 def api(*answers: Answer | AgentError, kind: str = "Deployment", lines: tuple[bytes, ...] = ()) -> tuple[Api, Script]:
     script = Script(*answers, lines=lines)
     endpoint = Endpoint("api", 443, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "token")
-    return Api(lambda: endpoint, "shop", kind, "app", lambda given: script), script
+    return Api(Line(lambda: endpoint, lambda given: script), "shop", kind, "app"), script
 
 
 # -- what is asked -------------------------------------------------------------------------------------------------
@@ -224,7 +224,8 @@ def rotating(*answers: Answer) -> tuple[Api, list[str], Script]:
         used.append(endpoint.token)
         return script
 
-    return Api(lambda: Endpoint("api", 443, context, next(tokens)), "shop", "Deployment", "app", connect), used, script
+    line = Line(lambda: Endpoint("api", 443, context, next(tokens)), connect)
+    return Api(line, "shop", "Deployment", "app"), used, script
 
 
 def test_after_a_401_the_token_is_read_once_more() -> None:
@@ -245,7 +246,7 @@ def test_what_is_missing_on_this_host_is_said_when_the_api_is_needed() -> None:
     def nothing() -> Endpoint:
         raise Unfit("no kubeconfig")
     with pytest.raises(Unfit):
-        Api(nothing, "shop", "Deployment", "app").workload(SOON)
+        Api(Line(nothing), "shop", "Deployment", "app").workload(SOON)
 
 
 # -- insisting -----------------------------------------------------------------------------------------------------

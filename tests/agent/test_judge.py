@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
-from k8sdeployment.agent.codes import ALLOWED, DEGRADED, GENERIC, MONITOR, NOT_RUNNING, OK, PROBE, Verdict, permitted
-from k8sdeployment.agent.judge import Past, View, by_permit, guarded, unguarded
+from k8sdeployment.agent.codes import (
+    ALLOWED, DEGRADED, GENERIC, MONITOR, NOT_RUNNING, OK, PASSIVE, PROBE, Verdict, permitted)
+from k8sdeployment.agent.judge import Past, View, by_permit, guarded, together, unguarded
 from k8sdeployment.agent.parameters import Settings, load
 from k8sdeployment.agent.permit import ABSENT, FOREIGN, GRANTED, STOPPED, STOPPING
 
@@ -43,7 +44,7 @@ def test_state_table_is_complete() -> None:
     assert set(STATE_TABLE) == set(itertools.product(STATES, (True, False)))
 
 
-@pytest.mark.parametrize("action", [PROBE, MONITOR])
+@pytest.mark.parametrize("action", [PROBE, PASSIVE, MONITOR])
 @pytest.mark.parametrize("state,held", STATE_TABLE)
 def test_what_the_permit_alone_decides(state: str, held: bool, action: str) -> None:
     expected = STATE_TABLE[state, held][action == MONITOR]
@@ -53,7 +54,7 @@ def test_what_the_permit_alone_decides(state: str, held: bool, action: str) -> N
         assert verdict and verdict.reason
 
 
-@pytest.mark.parametrize("action", [PROBE, MONITOR])
+@pytest.mark.parametrize("action", [PROBE, PASSIVE, MONITOR])
 @pytest.mark.parametrize("state,held", STATE_TABLE)
 def test_with_guard_auto_only_an_absent_permit_leaves_the_question_open(state: str, held: bool, action: str) -> None:
     """An absent permit may mean that the workload has no gate; everything else is as sure as with guard=required."""
@@ -167,9 +168,10 @@ MONITORS = [
 ]
 
 
+@pytest.mark.parametrize("action", [PROBE, PASSIVE])
 @pytest.mark.parametrize("row", PROBES, ids=lambda row: row.situation)
-def test_probe_of_an_unguarded_workload(row: Row) -> None:
-    verdict = unguarded(PROBE, settings(**row.more), row.deep, row.view, row.past)
+def test_probe_of_an_unguarded_workload(row: Row, action: str) -> None:
+    verdict = unguarded(action, settings(**row.more), row.deep, row.view, row.past)
     assert verdict.code == row.expected, verdict
     assert row.says in verdict.reason
 
@@ -179,6 +181,61 @@ def test_monitor_of_an_unguarded_workload(row: Row) -> None:
     verdict = unguarded(MONITOR, settings(**row.more), row.deep, row.view, row.past)
     assert verdict.code == row.expected, verdict
     assert row.says in verdict.reason
+
+
+PASSIVES = [
+    Row("API away, confirmed stopped", AWAY, NOT_RUNNING, past=Past(stopped=300.0), says="limit 300s"),
+    Row("API away, confirmed stopped too long ago", AWAY, GENERIC, past=Past(stopped=300.1)),
+    Row("API away, confirmed running, never stopped", AWAY, GENERIC, past=Past(confirmed=1.0)),
+    Row("API there: what it says counts", View(spec=1, members=1), OK, past=Past(stopped=1.0)),
+    Row("API there, pods left", View(spec=0, members=1), GENERIC, past=Past(stopped=1.0)),
+]
+
+
+@pytest.mark.parametrize("row", PASSIVES, ids=lambda row: row.situation)
+def test_monitor_of_an_unguarded_workload_where_it_is_stopped(row: Row) -> None:
+    """Anything but 7 there restarts the healthy copy on the other site: an API rollout alone must not."""
+    verdict = unguarded(PASSIVE, settings(**row.more), row.deep, row.view, row.past)
+    assert verdict.code == row.expected, verdict
+    assert row.says in verdict.reason
+
+
+def test_a_probe_never_lives_on_what_was_confirmed() -> None:
+    """On a probe's word the workload is started elsewhere; that of an earlier monitor is too old for it."""
+    assert unguarded(PROBE, settings(), False, AWAY, Past(stopped=1.0)).code == GENERIC
+
+
+# -- a resource of several workloads -------------------------------------------------------------------------------
+
+TOGETHER = {
+    (OK, OK): OK, (OK, DEGRADED): DEGRADED, (OK, NOT_RUNNING): GENERIC, (OK, GENERIC): GENERIC,
+    (DEGRADED, DEGRADED): DEGRADED, (DEGRADED, NOT_RUNNING): GENERIC, (DEGRADED, GENERIC): GENERIC,
+    (NOT_RUNNING, NOT_RUNNING): NOT_RUNNING, (NOT_RUNNING, GENERIC): GENERIC, (GENERIC, GENERIC): GENERIC,
+}
+
+
+@pytest.mark.parametrize("codes", TOGETHER)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_several_workloads_count_as_one(codes: tuple[int, int], swapped: bool) -> None:
+    """"Not running" only when none runs: on that word all of them are started elsewhere."""
+    first, second = codes[::-1] if swapped else codes
+    verdicts = [(name, Verdict(code, "" if code == OK else f"because {code}"))
+                for name, code in (("db", first), ("web", second))]
+    found = together(verdicts)
+    assert found.code == TOGETHER[codes]
+    if found.code == GENERIC:
+        bad = GENERIC if GENERIC in codes else NOT_RUNNING
+        assert all(f"{name}: because {bad}" in found.reason for name, one in verdicts if one.code == bad)
+
+
+def test_one_workload_speaks_for_itself() -> None:
+    assert together([("db", Verdict(DEGRADED, "paused"))]) == Verdict(DEGRADED, "paused")
+
+
+def test_of_many_reasons_two_are_told() -> None:
+    """Pacemaker cuts a reason at some 128 characters."""
+    found = together([(f"w{number}", Verdict(GENERIC, "gone")) for number in range(9)])
+    assert found.reason == "w0: gone; w1: gone; and 7 more"
 
 
 # -- invariants over every combination -----------------------------------------------------------------------------
@@ -220,8 +277,8 @@ def guarded_cases() -> Iterator[Case]:
 
 def unguarded_cases() -> Iterator[Case]:
     pasts = [Past(confirmed=confirmed, unavailable=gone) for confirmed, gone in itertools.product(AGES, AGES)]
-    for action, known, deep, view, past in itertools.product((PROBE, MONITOR), ALL_SETTINGS, (False, True), VIEWS,
-                                                             pasts):
+    for action, known, deep, view, past in itertools.product((PROBE, PASSIVE, MONITOR), ALL_SETTINGS, (False, True),
+                                                             VIEWS, pasts):
         yield Case(action, known, deep, False, view, past, unguarded(action, known, deep, view, past))
 
 
@@ -278,7 +335,7 @@ def nothing_can_run(case: Case) -> bool:
 
 
 def test_every_path_state_keeps_to_the_allowed_codes_and_never_frees_what_is_held() -> None:
-    for action, state, held, sure in itertools.product((PROBE, MONITOR), STATES, (True, False), (True, False)):
+    for action, state, held, sure in itertools.product((PROBE, PASSIVE, MONITOR), STATES, (True, False), (True, False)):
         verdict = by_permit(action, state, held, sure, PATH)
         if verdict is None:
             assert state == GRANTED and action == MONITOR or (state, held, sure) == (ABSENT, False, False)
@@ -295,6 +352,7 @@ def test_dangerous_codes_never_leave(code: int) -> None:
     """2 and 5 from a probe are read as "not running", 6 stops the resource everywhere, a failed stop fences."""
     assert permitted(PROBE, code) == (code if code in (0, 1, 7) else 1)
     assert permitted(MONITOR, code) == (code if code in (0, 1, 7, 190) else 1)
+    assert permitted(PASSIVE, code) == (code if code in (0, 1, 7) else 1)
     assert permitted("start", code) == (code if code in (0, 1, 4, 5, 6) else 1)
     assert permitted("stop", code) == (0 if code == 0 else 1)
     assert permitted("validate-all", code) == (code if code in (0, 1, 2, 4, 5, 6) else 1)

@@ -53,7 +53,7 @@ def test_the_actions() -> None:
     names = [(element.get("name"), element.get("depth")) for element in tree().findall("actions/action")]
     assert names == [("start", None), ("stop", None), ("monitor", "0"), ("monitor", "10"), ("validate-all", None),
                      ("meta-data", None)]
-    assert {name for name, _ in names} | {codes.PROBE} == set(codes.ALLOWED)
+    assert {name for name, _ in names} | {codes.PROBE, codes.PASSIVE} == set(codes.ALLOWED)
 
 
 def test_intervals_of_the_two_monitors_differ() -> None:

@@ -200,3 +200,14 @@ def test_an_unguarded_stop_scales_down_again_when_somebody_scales_up(bare: Stage
     bare.cluster.on_scale = fight
     assert bare.run("stop").code == 0
     assert bare.cluster.asked == ["scale 0", "scale 0"]
+
+
+def test_where_the_cluster_stopped_it_an_absent_api_restarts_nothing(stage: Stage) -> None:
+    """role=Stopped on the passive site: anything but 7 stops the healthy copy on the other one."""
+    ungated(stage)
+    passive = INTERVAL | {"OCF_RESKEY_CRM_meta_role": "Stopped"}
+    assert stage.monitor(passive).code == 7
+    without_api(stage)
+    result = stage.run("monitor", passive, 1.0)
+    assert result.code == 7 and "confirmed stopped" in result.reason
+    assert stage.run("monitor", INTERVAL, 1.0).code == 1 and stage.run("monitor", NOTHING, 1.0).code == 1

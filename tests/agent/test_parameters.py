@@ -53,7 +53,8 @@ def test_an_empty_value_is_the_default(name: str) -> None:
 
 WRONG = [
     ("deployment", "App"), ("deployment", "-app"), ("deployment", "app-"), ("deployment", "a/b"), ("deployment", ".."),
-    ("deployment", "a..b"), ("deployment", "../x"), ("deployment", "a b"), ("deployment", "a" * 254),
+    ("deployment", "a..b"), ("deployment", "../x"), ("deployment", "a B"), ("deployment", " "),
+    ("deployment", "a" * 254),
     ("deployment", "\u00e4pp"), ("deployment", "app\n"), ("namespace", "a.b"), ("namespace", "x" * 64),
     ("namespace", "Default"), ("kind", "deployment"), ("kind", "DaemonSet"), ("replica_min", "-1"),
     ("replica_max", "one"), ("replica_max", "1.5"), ("replica_max", "1000000"), ("replica_max", "\u0661"),

@@ -9,7 +9,7 @@ import pytest
 from k8sdeployment.agent.deadline import Deadline
 from k8sdeployment.agent.parameters import load
 from k8sdeployment.agent.permit import ABSENT, FOREIGN, GRANTED, STOPPED, STOPPING
-from k8sdeployment.agent.scene import Scene
+from k8sdeployment.agent.scene import scenes
 from k8sdeployment.conductor.settle import main, settle
 
 from .cluster import environment, ready_pod
@@ -21,7 +21,7 @@ pytestmark = needs_host
 
 def settled(stage: Stage, seconds: float = 20.0, kubeconfig: object = None) -> str:
     env = environment(kubeconfig or stage.kubeconfig, stage.directory)
-    return settle(Scene(load(env), env, Deadline(seconds)))
+    return settle(scenes(load(env), env, Deadline(seconds))[0])
 
 
 def boot(stage: Stage) -> None:

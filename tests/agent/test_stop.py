@@ -134,3 +134,11 @@ def test_a_pod_of_somebody_else_that_uses_the_permit_is_deleted(started: Stage) 
     started.when_scaled()
     assert started.run("stop").code == 0
     assert set(started.cluster.asked) == {"scale 0", "delete app-a uid-app-a", "delete stranger uid-stranger"}
+
+
+def test_who_scales_up_meanwhile_is_named(started: Stage) -> None:
+    """Harmless, since its pods cannot start; but somebody there does not know of the pair."""
+    started.when_scaled(started.site.scaled, lambda replicas: started.cluster.change(replicas=3))
+    result = started.run("stop")
+    assert result.code == 0 and "scaled Deployment default/app to 3 again" in result.reason
+    assert started.site.alive() == [] and started.permit.state() == STOPPED

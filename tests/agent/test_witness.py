@@ -15,7 +15,7 @@ import pytest
 
 from k8sdeployment.agent.ground import Ground, Unproven, stand
 from k8sdeployment.agent.permit import Permit
-from k8sdeployment.agent.witness import Witness, first_processes, parent
+from k8sdeployment.agent.witness import Sight, Witness, first_processes, parent
 
 from .kernel import PYTHON, holder, line_of, needs_host, python_holder, reap, running, tmpfs
 from .permits import granted, look
@@ -92,6 +92,15 @@ def test_other_permits_with_a_common_beginning_are_not_mistaken(permit_dir: Path
         for other in others:
             other.withdraw()
         assert witness(permit_dir, app).holders() == []
+
+
+def test_one_pass_answers_for_several_permits(permit_dir: Path, tmp_path: Path) -> None:
+    """One process may hold two of them; who holds one is not counted for another."""
+    first, second, third = (granted(permit_dir, name) for name in ("one", "two", "three"))
+    seen = Sight(stand(str(permit_dir)), {permit.relative: () for permit in (first, second, third)})
+    with holder(first.path, tmp_path / "a") as one, holder(second.path, tmp_path / "b") as two:
+        assert seen.holders() == {first.relative: [one.pid], second.relative: [two.pid], third.relative: []}
+        assert (seen.holds(one.pid), seen.holds(os.getpid())) == ({first.relative}, set())
 
 
 def test_the_same_path_on_another_file_system_is_no_permit(permit_dir: Path, tmp_path: Path) -> None:

@@ -100,8 +100,8 @@ def said(fragment: str, told: str) -> bool:
 
 def test_a_message_nobody_says_is_found_out() -> None:
     told = literals("k8sdeployment/agent")
-    assert said("somebody set … replicas, not …", told)
-    assert not said("somebody set … pods, not …", told)
+    assert said("set … replicas, not …", told)
+    assert not said("set … pods, not …", told)
 
 
 def test_messages_to_look_up_are_the_agents_own() -> None:
