@@ -17,17 +17,17 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
-def make_root(directory: Path, say: Callable[[str], None]) -> None:
-    """A minimal Debian root file system in `directory`, with the host's apt sources."""
+def make_root(directory: Path, say: Callable[[str], None], release: str = RELEASE) -> None:
+    """A minimal Debian root file system in `directory`, with apt sources on the host's mirror."""
     if not shutil.which("debootstrap"):
         raise LabError("debootstrap is missing; run lab/setup.sh as root to install it")
-    sources = host_sources()
+    sources = host_sources(release)
     mirror = [sources[0].split()[1]] if sources else []
     secure = any(source.split()[1].startswith("https:") for source in sources)
     include = ["--include=ca-certificates"] if secure else []
     keyring = [f"--keyring={KEYRING}"] if KEYRING.exists() else []
-    say(f"fetching Debian {RELEASE} with debootstrap")
-    shell.run(["debootstrap", "--variant=minbase", *include, *keyring, RELEASE, str(directory), *mirror],
+    say(f"fetching Debian {release} with debootstrap")
+    shell.run(["debootstrap", "--variant=minbase", *include, *keyring, release, str(directory), *mirror],
               timeout=SECONDS)
     _settle_apt(directory, sources, secure)
     for leftover in ("var/cache/apt/archives", "var/lib/apt/lists"):
@@ -43,22 +43,25 @@ def _settle_apt(directory: Path, sources: list[str], secure: bool) -> None:
     (directory / "etc/apt/apt.conf.d/90lab").write_text(settings)
 
 
-def host_sources() -> list[str]:
-    """The host's apt sources of the base's release, the release itself first; none on a host of another release."""
+def host_sources(release: str = RELEASE) -> list[str]:
+    """apt's sources for a release on the host's mirror, the release itself first; none where the host is another."""
     listing = shell.run(["apt-get", "indextargets", "--format", "$(ORIGIN)|$(SITE)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)",
                          "Identifier: Packages"], check=False)
-    return sources_of(listing)
+    return sources_of(listing, release)
 
 
-def sources_of(listing: str) -> list[str]:
-    """sources.list lines from apt's index targets; only Debian's own, only the base's release and its updates."""
+def sources_of(listing: str, release: str = RELEASE) -> list[str]:
+    """sources.list lines from apt's index targets; only Debian's own, only the base's release and its updates.
+
+    For another release the same suites of the same mirror, where Debian keeps them under the other name.
+    """
     rows = [line.split("|") for line in listing.splitlines() if line.count("|") == 4]
     found = {(uri.rstrip("/"), suite) for origin, _, suite, _, uri in rows
              if origin == "Debian" and suite.split("-")[0] == RELEASE}
     if not any(suite == RELEASE for _, suite in found):
         return []
     ordered = sorted(found, key=lambda pair: (pair[1] != RELEASE, pair))
-    return [f"deb {uri} {suite} main" for uri, suite in ordered]
+    return [f"deb {uri} {suite.replace(RELEASE, release)} main" for uri, suite in ordered]
 
 
 def apt_settings(dump: str) -> str:

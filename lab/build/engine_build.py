@@ -33,9 +33,9 @@ def image_id(engine: Engine, tag: str) -> str:
     return identity.removeprefix("sha256:")
 
 
-def build_image(engine: Engine, context: Path, containerfile: Path, tag: str, key: str, base: Optional[str]) -> None:
+def build_image(engine: Engine, context: Path, containerfile: Path, tag: str, key: str,
+                arguments: dict[str, str]) -> None:
     """Build one image with the host's network; LabError quotes the builder's last words."""
-    arguments = {"BASE": base} if base else {}
     if engine.podman:
         _remove_working_containers(engine)
         _buildah(context, containerfile, tag, key, arguments)

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import hostproc, paths, shell
@@ -35,7 +35,7 @@ class Recipe:
     containerfile: Path
     key: str
     fill: Callable[[Path], None]
-    on_base: bool = True
+    arguments: dict[str, str] = field(default_factory=lambda: {"BASE": BASE})
 
 
 def build_all(engine: Engine, say: Say) -> None:
@@ -46,7 +46,7 @@ def build_all(engine: Engine, say: Say) -> None:
 
 def _build_all(engine: Engine, say: Say) -> None:
     binaries = kube.binaries(say)
-    base_key = ensure(engine, _base_recipe(say), say)
+    base_key = ensure(engine, base_recipe(say), say)
     recipes = [_site(binaries, base_key), _bmc(base_key), _program("app", APP), _program("pause", PAUSE)]
     if PEER_FILE.exists() and (paths.CHECKOUT / "ocf/k8sdeployment").exists():
         recipes.append(peer_recipe(PEER_FILE, base_key))
@@ -63,7 +63,7 @@ def ensure(engine: Engine, recipe: Recipe, say: Say) -> str:
     say(f"building {recipe.tag}")
     with workspace(paths.cache_dir() / "work") as context:
         recipe.fill(context)
-        build_image(engine, context, recipe.containerfile, recipe.tag, recipe.key, BASE if recipe.on_base else None)
+        build_image(engine, context, recipe.containerfile, recipe.tag, recipe.key, recipe.arguments)
     return recipe.key
 
 
@@ -114,16 +114,17 @@ def archive(engine: Engine, tag: str, say: Say) -> Path:
     return file
 
 
-def _base_recipe(say: Say) -> Recipe:
+def base_recipe(say: Say, release: str = base.RELEASE) -> Recipe:
+    """A release of Debian, for the other images to stand on."""
     def fill(context: Path) -> None:
         root = context / "root"
-        base.make_root(root, say)
+        base.make_root(root, say, release)
         shell.run(["tar", "-C", str(root), "--numeric-owner", "-cf", str(context / "root.tar"), "."], timeout=300)
         shutil.rmtree(root)
 
-    sources = base.host_sources()
+    sources = base.host_sources(release)
     key = keys.content_key([HERE / "build" / "base.py", HERE / "images" / "base"], *sources)
-    return Recipe(BASE, HERE / "images/base/Containerfile", key, fill, on_base=False)
+    return Recipe(f"{PREFIX}/base:{release}", HERE / "images/base/Containerfile", key, fill, {})
 
 
 def _site(binaries: Path, base_key: str) -> Recipe:
@@ -154,10 +155,10 @@ def _program(name: str, tag: str) -> Recipe:
                    "-o", str(context / "program"), str(source / "main.go")], timeout=300,
                   env={"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""})
 
-    return Recipe(tag, source / "Containerfile", keys.content_key([source]), fill, on_base=False)
+    return Recipe(tag, source / "Containerfile", keys.content_key([source]), fill, {})
 
 
-def peer_recipe(containerfile: Path, base_key: str) -> Recipe:
+def peer_recipe(containerfile: Path, base_key: str, tag: str = PEER, **arguments: str) -> Recipe:
     """The product's own image; its Containerfile expects the checkout's layout in the context."""
     parts = [paths.CHECKOUT / part for part in ("containers/peer", "ocf", "k8sdeployment")]
 
@@ -166,7 +167,9 @@ def peer_recipe(containerfile: Path, base_key: str) -> Recipe:
             if part.exists():
                 copy_sources(part, context / part.relative_to(paths.CHECKOUT))
 
-    return Recipe(PEER, containerfile, keys.content_key(parts, base_key), fill)
+    given = {"BASE": BASE, **arguments}
+    key = keys.content_key(parts, base_key, *arguments.values())
+    return Recipe(tag, containerfile, key, fill, given)
 
 
 def copy_sources(source: Path, target: Path) -> None:

@@ -74,6 +74,11 @@ def test_the_hosts_own_mirror_is_used_the_release_first() -> None:
                                         "deb http://mirror.example/debian-security bookworm-security main"]
 
 
+def test_another_release_comes_from_the_same_mirror() -> None:
+    assert base.sources_of(LISTING, "trixie") == ["deb http://mirror.example/debian trixie main",
+                                                  "deb http://mirror.example/debian-security trixie-security main"]
+
+
 def test_a_host_of_another_release_has_no_say() -> None:
     assert base.sources_of(LISTING.replace("bookworm", "trixie")) == []
     assert base.sources_of("") == []
