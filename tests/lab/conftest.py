@@ -19,6 +19,8 @@ from lab.state import LabState
 from lab.verdict import judge
 from lab.verdict_model import Expectations, Outcome, Start, Verdict
 
+from .policies import policed
+
 OWN = "test"
 
 
@@ -109,4 +111,4 @@ def held(verdict: Verdict, *invariants: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-__all__ = ["Watch", "explain", "held"]
+__all__ = ["Watch", "explain", "held", "policed"]
