@@ -1,7 +1,10 @@
 # make demo: sets everything up and shows the main job end to end. make test: sets up and passes all tests.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test unit lint lab-test setup clean help
+# The Pythons that the RPM is compiled for and checked with: make rpm PYTHONS='/usr/bin/python3 /opt/python3.9/bin/python3.9'
+PYTHONS := /usr/bin/python3
+
+.PHONY: demo test unit lint lab-test setup rpm wheel help
 
 RUN := lab/python
 
@@ -17,7 +20,7 @@ demo: setup ## two sites, a move, a power cut, the takeover, the verdict (ARGS=-
 test: setup lint unit lab-test ## everything
 
 lint: setup ## flake8, strict types, shell and container files (the import directions are a unit test)
-	@$(RUN) -m flake8 k8sdeployment lab docs tests ocf/k8sdeployment
+	@$(RUN) -m flake8 k8sdeployment lab docs tests rpm ocf/k8sdeployment
 	@$(RUN) -m mypy
 	@bin=$$(dirname $$(lab/setup.sh --python)); \
 	$$bin/hadolint containers/peer/Containerfile* && $$bin/hadolint --ignore DL3008 lab/images/*/Containerfile && \
@@ -28,3 +31,10 @@ unit: setup ## tests in seconds, no lab (some need root)
 
 lab-test: setup ## scenarios on two real sites
 	@$(RUN) -m pytest -q -m lab --durations=10
+
+rpm: setup ## the agent's RPM and source RPM into dist/, its tests run on the way
+	@$(RUN) rpm/build.py rpm --tests $(addprefix --python ,$(PYTHONS))
+	@rpmlint --config rpm/rpmlint.toml dist/*.rpm
+
+wheel: setup ## the wheel into dist/
+	@$(RUN) rpm/build.py wheel

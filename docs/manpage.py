@@ -19,8 +19,7 @@ from k8sdeployment.agent import codes
 from k8sdeployment.agent.metadata import xml
 
 PAGE = "ocf_aos_k8sdeployment"
-TITLES = {codes.PROBE: "monitor without an interval (probe)", codes.MONITOR: "monitor with an interval",
-          codes.START: "start", codes.STOP: "stop", codes.VALIDATE: "validate\\-all", codes.METADATA: "meta\\-data"}
+TITLES = {codes.PROBE: "monitor without an interval (probe)", codes.MONITOR: "monitor with an interval"}
 # Pacemaker's way to find somebody who starts the workload behind its back on the passive site.
 PASSIVE = "monitor interval=20s timeout=20s role=Stopped"
 
@@ -57,10 +56,12 @@ def _actions(root: ElementTree.Element) -> Iterator[str]:
 
 def _codes() -> Iterator[str]:
     for action, allowed in codes.ALLOWED.items():
-        yield f".SS {TITLES[action]}"
+        yield f".SS {roff(TITLES.get(action, action))}"
         for code in allowed:
             means, then = CONSEQUENCES[action, code]
-            yield f".TP\n\\fB{code}\\fR ({NAMES[code]})\n{roff(means)}\nPacemaker: {roff(then)}"
+            yield f".TP\n\\fB{code}\\fR ({NAMES[code]})\n{roff(means)}"
+            if action not in (codes.VALIDATE, codes.METADATA):  # nobody but people and pcs asks for these
+                yield f"Pacemaker: {roff(then)}"
     yield f".SS any other action\n.TP\n\\fB{codes.UNIMPLEMENTED}\\fR ({NAMES[codes.UNIMPLEMENTED]})\nThere is no such."
 
 
@@ -84,12 +85,13 @@ def page(seconds: float) -> str:
     """The man page, dated by seconds since 1970."""
     root = ElementTree.fromstring(xml().encode())
     day = time.strftime("%Y-%m-%d", time.gmtime(seconds))
-    first = " ".join(f"\\fBOCF_RESKEY_{roff(element.get('name') or '')}\\fR=\\fIvalue\\fR"
-                     for element in root.iterfind("parameters/parameter[@required='1']"))
+    required = root.iterfind("parameters/parameter[@required='1']")
+    first = " ".join(f"\\fBOCF_RESKEY_{roff(element.get('name') or '')}\\fR=\\fIvalue\\fR" for element in required)
+    more = "[\\fBOCF_RESKEY_\\fIparameter\\fR=\\fIvalue\\fR ...]\n\\fBk8sdeployment\\fR \\fIaction\\fR"
     return "\n".join([
         f'.TH {PAGE.upper()} 7 "{day}" "aos\\-sno\\-pair {root.get("version")}" "OCF resource agents"',
         f".SH NAME\n{PAGE} \\- {roff(_text(root, 'shortdesc'))}",
-        f".SH SYNOPSIS\n{first} [\\fBOCF_RESKEY_\\fIparameter\\fR=\\fIvalue\\fR ...] \\fBk8sdeployment\\fR \\fIaction\\fR",
+        f".SH SYNOPSIS\n{first} {more}",
         f".SH DESCRIPTION\n{roff(_text(root, 'longdesc'))}",
         ".PP\nThe reason of whatever is wrong is one line on standard error; Pacemaker shows it in\n"
         "\\fBpcs status\\fR and \\fBcrm_mon \\-1rf\\fR.",
@@ -97,8 +99,8 @@ def page(seconds: float) -> str:
         ".SH ACTIONS\nWith the times that the agent suggests.", *_actions(root),
         ".SH EXIT STATUS", *_codes(),
         f".SH EXAMPLES\n{_example(root)}",
-        ".SH FILES\n.TP\n\\fI/run/aos/permits/NAMESPACE/KIND/NAME\\fR\nThe permit of a workload, on the tmpfs of the host: "
-        "a file while the workload may run here,\na link to STOPPED once it is proven that it does not.",
+        ".SH FILES\n.TP\n\\fI/run/aos/permits/NAMESPACE/KIND/NAME\\fR\nThe permit of a workload, on the tmpfs of the "
+        "host: a file while the workload may\nrun here, a link to STOPPED once it is proven that it does not.",
         ".SH SEE ALSO\n\\fBpcs\\fR(8), \\fBcrm_mon\\fR(8), \\fBcrm_resource\\fR(8), \\fBtmpfiles.d\\fR(5)",
     ]) + "\n"
 

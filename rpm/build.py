@@ -1,6 +1,6 @@
 """Builds the packages of this checkout, as it is: the RPM of the agent (with its source RPM), or the wheel.
 
-    lab/python rpm/build.py rpm [--tests] [--python /usr/bin/python3.9 ...]
+    lab/python rpm/build.py rpm [--tests [PATH]] [--python /usr/bin/python3.9 ...]
     lab/python rpm/build.py wheel
 
 The same tree gives the same bytes: what would be the hour of the build is that of the last commit (SOURCE_DATE_EPOCH
@@ -109,25 +109,45 @@ def environment() -> dict[str, str]:
     return kept | {"SOURCE_DATE_EPOCH": str(epoch()), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
+def _quietly(*command: str, cwd: str | Path = ROOT) -> None:
+    """Runs a command whose output is of interest only when it fails: then CalledProcessError."""
+    done = subprocess.run(command, cwd=cwd, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
+    if done.returncode:
+        print(done.stdout, file=sys.stderr)
+    done.check_returncode()
+
+
 def _is_of_rpm(path: str) -> bool:
     """Whether this system's own packages are RPMs, so that its database can tell what a build requires."""
     return subprocess.run(["rpm", "-q", "--whatprovides", path], capture_output=True).returncode == 0
 
 
-def build_rpm(out: Path, pythons: list[str], tests: bool) -> list[Path]:
-    """Builds source and binary RPM; returns their paths in `out`. CalledProcessError when rpmbuild fails."""
+def build_rpm(out: Path, pythons: list[str], tests: str | None) -> list[Path]:
+    """Builds source and binary RPM; returns their paths in `out`. CalledProcessError when rpmbuild fails.
+
+    `tests` is the Python that runs the agent's tests on the way, if they shall be run.
+    """
     with tempfile.TemporaryDirectory(prefix="aos-rpm-") as top:
         (Path(top) / "SOURCES").mkdir()
         tarball(Path(top) / f"SOURCES/{NAME}-{version()}.tar.gz")
         (Path(top) / f"{NAME}.spec").write_text(spec())
-        defined = {"_topdir": top, "_buildhost": "localhost", "agent_pythons": " ".join(pythons),
-                   "use_source_date_epoch_as_buildtime": "1", "clamp_mtime_to_source_date_epoch": "1",
-                   "test_python": sys.executable}
-        command = ["rpmbuild", "-ba", *(word for name, value in defined.items() for word in ("-D", f"{name} {value}"))]
-        command += ["--with", "tests"] if tests else []
-        command += [] if _is_of_rpm(SYSTEM_PYTHON) else ["--nodeps"]  # Debian's packages are in no RPM database
-        subprocess.run([*command, f"{top}/{NAME}.spec"], check=True, env=environment())
+        for path in (*Path(top).glob("SOURCES/*"), Path(top) / f"{NAME}.spec"):
+            os.utime(path, (epoch(), epoch()))  # rpmbuild levels the times of what it builds, not of its sources
+        # rpmbuild keeps the spec with every path in it in the source RPM; this one is the same on every machine.
+        _rpmbuild(top, "-bs", {"_topdir": "/proc/self/cwd"})
+        _rpmbuild(top, "-bb", {"_topdir": top, "agent_pythons": " ".join(pythons), "test_python": tests or "false"},
+                  *(["--with", "tests"] if tests else []))
         return [_keep(path, out) for path in sorted(Path(top).glob("*RPMS/**/*.rpm"))]
+
+
+def _rpmbuild(top: str, what: str, defined: dict[str, str], *options: str) -> None:
+    level = {"_buildhost": "localhost", "use_source_date_epoch_as_buildtime": "1",
+             "clamp_mtime_to_source_date_epoch": "1"}
+    macros = [word for name, value in {**level, **defined}.items() for word in ("-D", f"{name} {value}")]
+    # Debian's own packages are in no RPM database that a build's requirements could be looked up in.
+    unchecked = [] if _is_of_rpm(SYSTEM_PYTHON) else ["--nodeps"]
+    _quietly("rpmbuild", what, *macros, *options, *unchecked, f"{NAME}.spec", cwd=top)
 
 
 def build_wheel(out: Path) -> list[Path]:
@@ -137,9 +157,8 @@ def build_wheel(out: Path) -> list[Path]:
                               check=True).stdout
         source = Path(top) / f"aos_sno_pair-{version()}.tar.gz"
         tarball(source, {"man/ocf_aos_k8sdeployment.7": page})
-        subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-index",
-                        "--no-deps", "--no-build-isolation", "--wheel-dir", top, str(source)],
-                       check=True, env=environment())
+        _quietly(sys.executable, "-m", "pip", "wheel", "--disable-pip-version-check", "--no-index", "--no-deps",
+                 "--no-build-isolation", "--wheel-dir", top, str(source))
         return [_keep(path, out) for path in Path(top).glob("*.whl")]
 
 
@@ -154,7 +173,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="rpm/build.py", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=("rpm", "wheel"))
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder of the results (default: dist)")
-    parser.add_argument("--tests", action="store_true", help="run the agent's tests in %%check, by this very Python")
+    parser.add_argument("--tests", nargs="?", const=sys.executable, metavar="PATH",
+                        help="run the agent's tests in %%check, by this Python (default: the one that runs this)")
     parser.add_argument("--python", action="append", metavar="PATH",
                         help=f"a Python to compile for and to check with; may be repeated (default: {SYSTEM_PYTHON})")
     given = parser.parse_args(arguments)

@@ -1,6 +1,6 @@
 """Tries an installed agent: its files, and what it answers where there is neither cluster nor API.
 
-    python3 rpm/check.py PREFIX     (/usr, or that of a build root)
+    python3 rpm/check.py PREFIX [--not-compiled]     PREFIX: /usr, or that of a build root
 
 Python 3.9 and the standard library alone: %check of the RPM runs it on builders that have nothing else. It changes
 nothing, asks no network, and needs no root. Exit status 0 when all is well, 1 with a line for everything that is not.
@@ -25,7 +25,7 @@ UNGUARDED = {"OCF_RESKEY_deployment": "app", "OCF_RESKEY_guard": "off",
              "OCF_RESKEY_kubeconfig": "/nonexistent/kubeconfig", **TIMEOUT}
 
 # action, parameters -> exit code, part of the reason. What the API would have to say is an error, never a "stopped".
-ANSWERS = (
+ANSWERS: tuple[tuple[str, dict[str, str], int, str], ...] = (
     ("validate-all", {"OCF_RESKEY_deployment": "app"}, 0, ""),
     ("validate-all", {}, 6, "deployment is missing"),
     ("validate-all", {"OCF_RESKEY_deployment": "../x", "OCF_RESKEY_api_grace": "1s"}, 6, "api_grace"),
@@ -43,8 +43,16 @@ def ask(agent: str, action: str, env: dict[str, str]) -> subprocess.CompletedPro
     return subprocess.run(command, env={"PATH": "/usr/bin:/bin", **env}, capture_output=True, text=True, timeout=60)
 
 
-def wrong_files(prefix: str) -> Iterator[str]:
-    """What is wrong with the installed files, one sentence each."""
+def described(metadata: str) -> str:
+    """The agent that a metadata document is of; "" when it is no such document."""
+    try:
+        return ElementTree.fromstring(metadata.encode()).get("name", "")
+    except ElementTree.ParseError:
+        return ""
+
+
+def wrong_files(prefix: str, compiled: bool) -> Iterator[str]:
+    """What is wrong with the installed files, one sentence each; compiled ones only when they are `compiled`."""
     agent = os.path.join(prefix, AGENT)
     with open(agent, encoding="utf-8") as file:
         first = file.readline().rstrip()
@@ -57,7 +65,7 @@ def wrong_files(prefix: str) -> Iterator[str]:
                for name in os.listdir(folder) if name.endswith(".py")]
     if len(modules) < 10:
         yield f"{library} holds {len(modules)} modules only"
-    yield from (fault for module in modules if (fault := wrong_compiled(module)))
+    yield from (fault for module in modules if compiled and (fault := wrong_compiled(module)))
 
 
 def wrong_compiled(module: str) -> str:
@@ -78,8 +86,8 @@ def wrong_answers(prefix: str) -> Iterator[str]:
     metadata = ask(agent, "meta-data", {})
     if metadata.returncode or metadata.stderr:
         yield f"meta-data: exit code {metadata.returncode}, {metadata.stderr!r}"
-    elif ElementTree.fromstring(metadata.stdout.encode()).get("name") != "k8sdeployment":
-        yield "meta-data describes another agent"
+    elif described(metadata.stdout) != "k8sdeployment":
+        yield f"meta-data describes {described(metadata.stdout)!r}, not the agent"
     for action, env, code, reason in ANSWERS:
         done = ask(agent, action, env)
         if (done.returncode, done.stdout) != (code, "") or reason not in done.stderr:
@@ -88,10 +96,10 @@ def wrong_answers(prefix: str) -> Iterator[str]:
 
 def main(arguments: list[str]) -> int:
     """Tries the agent below the given prefix."""
-    if len(arguments) != 1:
-        print("usage: python3 rpm/check.py PREFIX", file=sys.stderr)
+    if arguments[1:] not in ([], ["--not-compiled"]):
+        print("usage: python3 rpm/check.py PREFIX [--not-compiled]", file=sys.stderr)
         return 1
-    faults = [*wrong_files(arguments[0]), *wrong_answers(arguments[0])]
+    faults = [*wrong_files(arguments[0], compiled=not arguments[1:]), *wrong_answers(arguments[0])]
     for fault in faults:
         print(f"check: {fault}", file=sys.stderr)
     if not faults:
