@@ -30,6 +30,11 @@ def dial(host: str, port: int, deadline: Deadline) -> socket.socket:
     raise last
 
 
+def plain(host: str) -> Any:
+    """The host in a form for which nobody loads the IDNA tables: bytes where it is ASCII, as good as always."""
+    return host.encode() if host.isascii() else host
+
+
 def left(deadline: Deadline) -> float:
     """Seconds left; TimeoutError when there are none."""
     seconds = deadline.left()
@@ -41,7 +46,7 @@ def left(deadline: Deadline) -> float:
 def _resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
     """Addresses as getaddrinfo gives them. A name is waited for by a thread that may be left behind."""
     try:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        return socket.getaddrinfo(plain(host), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
         pass
     import threading
@@ -50,7 +55,7 @@ def _resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
 
     def ask() -> None:
         try:
-            found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            found.extend(socket.getaddrinfo(plain(host), port, type=socket.SOCK_STREAM))
         except (OSError, ValueError) as error:
             failed.append(error)
 

@@ -15,7 +15,8 @@ from .survey import Survey
 from .witness import Witness, first_processes
 
 _API_TRY = 3.0
-_BEING_CREATED = 0.3
+# Seconds after which a container that was being created at the moment of the withdrawal shows.
+BEING_CREATED = 0.3
 _KUBELET_SLACK = 10.0
 _LOOK = 0.02
 # Seconds kept after the grace, for SIGKILL and the last look.
@@ -82,7 +83,7 @@ class Ending:
 
     def _settled(self) -> bool:
         """A container that was being created at the moment of the withdrawal may show a little later: look again."""
-        return not self._creating or self._deadline.elapsed() - self._withdrawn >= _BEING_CREATED
+        return not self._creating or self._deadline.elapsed() - self._withdrawn >= BEING_CREATED
 
     def _must_act(self) -> bool:
         """Whether kubelet had its chance: the pods' grace and some seconds after the API accepted, or no API for a

@@ -20,7 +20,7 @@ ACTIONS = (
     ("meta-data", "5s", None, None),
 )
 
-_HEAD = """<?xml version="1.0" encoding="utf-8"?>
+_HEAD = """<?xml version="1.0"?>
 <!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd" [
 <!ATTLIST parameter unique-group CDATA #IMPLIED reloadable (0|1) "0">
 <!ATTLIST action name CDATA #REQUIRED>

@@ -88,7 +88,9 @@ class _Looks:
         if not view.silent:
             _remember_confirmed(scene, running=not view.missing and view.spec > settings.replica_min,
                                 stopped=self._action in (PROBE, PASSIVE) and verdict.code == NOT_RUNNING)
-        return _promised(scene, verdict) if verdict.code == NOT_RUNNING and scene.ground is not None else verdict
+        if verdict.code == NOT_RUNNING and scene.ground is not None:
+            return _promised(scene, verdict, gated=False)
+        return verdict
 
     def _view(self, scene: Scene, count: bool = False) -> judge.View:
         """What the API says; a workload that must be witnessed is asked once, another until the time is up."""
@@ -124,15 +126,19 @@ class _Looks:
         return self._lists
 
 
-def _promised(scene: Scene, verdict: Verdict) -> Verdict:
+def _promised(scene: Scene, verdict: Verdict, gated: bool = True) -> Verdict:
     """On the word "not running" the workload may be started elsewhere: no start begun earlier here may grant after it.
 
     A start that its caller still waits for is left alone and answered by "unsure"; an orphaned one loses its right.
+    The absent permit of a `gated` workload becomes a tombstone: it may have been a granted one that somebody removed,
+    and a container might be restarted in a pod that passed kubelet's check.
     """
     pid = scene.permit.pending()
     if pid:
         return Verdict(GENERIC, f"a start is under way (process {pid})")
     scene.permit.void()
+    if gated and scene.permit.settle() and scene.held():
+        return Verdict(GENERIC, "runs without a permit")
     if scene.permit.state() == GRANTED:
         return Verdict(GENERIC, f"permit {scene.permit.path} was granted at this very moment")
     return verdict

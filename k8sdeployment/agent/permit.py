@@ -18,7 +18,7 @@ import stat
 
 from .codes import AgentError, Voided
 from .parameters import Settings
-from .witness import parent
+from .witness import parent, stray
 
 ABSENT = "absent"
 GRANTED = "granted"
@@ -129,11 +129,13 @@ class Permit:
             self._remove("/start")
             self._tombstone(mark)
 
-    def settle(self) -> None:
-        """Mark a path that was never granted since the boot as stopped."""
+    def settle(self) -> bool:
+        """Mark a path that was never granted since the boot as stopped. Returns whether it was unmarked."""
         with self.locked():
-            if self.state() == ABSENT and not self._text("/start"):
+            unmarked = self.state() == ABSENT and not self._text("/start")
+            if unmarked:
                 self._tombstone(STOPPED)
+            return unmarked
 
     def mark_stopped(self) -> None:
         """Proven: nobody holds the withdrawn permit."""
@@ -162,9 +164,10 @@ class Permit:
             except OSError as error:
                 if error.errno not in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
                     raise
-                aside = f"{temporary}.stray{attempt}"
-                os.rename(self.path, aside)
-                _discard(aside)
+                aside = f"{os.path.dirname(self.path)}/{stray(os.path.basename(self.path), attempt)}"
+                if not os.path.lexists(aside):
+                    os.rename(self.path, aside)
+                    _discard(aside)
         raise AgentError(f"a directory comes back at {self.path} again and again: something else writes there")
 
     def _text(self, name: str) -> str:

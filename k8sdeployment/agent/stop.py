@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from . import gate, pods
 from .codes import OK, AgentError, ApiError, Late, Unfit, Verdict
-from .ending import Ending
+from .ending import BEING_CREATED, Ending
 from .ground import Unproven
 from .permit import ABSENT, STOPPED
 from .scene import Scene
 from .survey import Survey, requested, writer
+from .witness import Witness
 
 # Seconds for asking who scaled up meanwhile: a question of the log's, not of the proof's.
 _CURIOSITY = 0.5
@@ -67,9 +68,14 @@ def _witnessed(scene: Scene) -> Verdict:
     permit.void()
     state = permit.state()
     if state in (STOPPED, ABSENT) and not witness.holders():
-        if state == STOPPED or scene.settings.guard == "required":
+        if state == STOPPED:
             return Verdict(OK)
-        return _never_granted(scene)
+        if scene.settings.guard != "required" and not _is_gated(scene):
+            return _unguarded(scene)
+        permit.withdraw()
+        if _stays_so(scene, witness):
+            permit.mark_stopped()
+            return Verdict(OK)
     permit.withdraw()
     ending = Ending(scene, witness)
     ending.run()
@@ -90,11 +96,21 @@ def _overruled(scene: Scene) -> str:
             f"{requested(workload)} again: its pods cannot start without the permit")
 
 
-def _never_granted(scene: Scene) -> Verdict:
+def _is_gated(scene: Scene) -> bool:
     """guard=auto and no permit since the boot: nothing ran if the workload is gated; one without a gate may."""
     from .api import insist
     survey: Survey = insist(lambda: Survey(scene, scene.deadline), scene.deadline)
-    return Verdict(OK) if survey.gate == gate.WHOLE else _unguarded(scene)
+    return survey.gate == gate.WHOLE
+
+
+def _stays_so(scene: Scene, witness: Witness) -> bool:
+    """Nobody holds the permit a moment after the tombstone, either.
+
+    An absent permit is no tombstone: somebody may have removed a granted one, and the runtime may be restarting a
+    container in a pod that passed kubelet's check.
+    """
+    scene.deadline.wait(BEING_CREATED)
+    return not witness.holders()
 
 
 def _unguarded(scene: Scene) -> Verdict:

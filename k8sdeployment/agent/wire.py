@@ -12,7 +12,7 @@ import ssl
 
 from .codes import Unreachable
 from .deadline import Deadline
-from .dial import dial, left
+from .dial import dial, left, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Connection:
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             raw.settimeout(left(deadline))
-            self._socket = self.endpoint.context.wrap_socket(raw, server_hostname=self.endpoint.host)
+            self._socket = self.endpoint.context.wrap_socket(raw, server_hostname=plain(self.endpoint.host))
         except BaseException:
             raw.close()
             raise
@@ -217,7 +217,7 @@ def _plain(error: Exception) -> str:
     """An error's text for an operator; certificate faults by their own words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message})"
-    if isinstance(error, TimeoutError):
+    if isinstance(error, (TimeoutError, socket.timeout)):  # two classes before Python 3.10
         return "no answer in time"
     return str(getattr(error, "strerror", None) or error) or type(error).__name__
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _GONE = (errno.ENOENT, errno.ESRCH)
 _DELETED = "//deleted"
+_STRAY = ".stray"
 
 
 def _read(path: str) -> bytes:
@@ -57,7 +58,7 @@ class Sight:
 
     def __init__(self, ground: Ground, permits: Mapping[str, Iterable[str]], proc: str = "/proc") -> None:
         self._device = ground.device.encode()
-        self._permits = {ground.within(relative) + end: relative for relative in permits for end in ("", _DELETED)}
+        self._permits = {ground.within(relative): relative for relative in permits}
         self._proc = proc
         self.pods = {relative: set(marks) for relative, marks in permits.items()}
 
@@ -130,7 +131,7 @@ class Sight:
         for line in mountinfo.split(b"\n"):
             fields = line.split(b" ", 5)
             if len(fields) > 4 and fields[2] == self._device:
-                relative = self._permits.get(unescape(os.fsdecode(fields[3])))
+                relative = self._permits.get(_origin(unescape(os.fsdecode(fields[3]))))
                 if relative is not None:
                     held.add(relative)
         return held
@@ -164,6 +165,24 @@ class Witness:
     def holds(self, pid: int) -> bool:
         """Whether one process holds the permit now."""
         return bool(self._sight.holds(pid))
+
+
+def stray(name: str, number: int) -> str:
+    """What a directory is called that stood in a permit's place and was moved aside: its holders must stay known."""
+    return f".{name}{_STRAY}{number}"
+
+
+def _origin(root: str) -> str:
+    """The path within the file system at which something was mounted, though it was renamed or deleted since.
+
+    A container that runs on a stray directory (a runtime made it at a missing mount source) shows its new name.
+    """
+    if root.endswith(_DELETED):
+        root = root[:-len(_DELETED)]
+    head, _, name = root.rpartition("/")
+    if name.startswith(".") and _STRAY in name:
+        return f"{head}/{name[1:].rpartition(_STRAY)[0]}"
+    return root
 
 
 def parent(pid: int, proc: str = "/proc") -> int:

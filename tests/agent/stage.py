@@ -34,6 +34,9 @@ class Stage:
     def monitor(self, more: Mapping[str, str] = INTERVAL, **values: object) -> Result:
         return self.run("monitor", more, 20.0, **values)
 
+    def permit_file(self) -> Path:
+        return Path(self.permit.path)
+
     def when_scaled(self, *then: Callable[[int], object]) -> None:
         """What happens when somebody scales, in turn, in place of what kubelet would do."""
         def scaled(replicas: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from k8sdeployment.agent.codes import (
     ALLOWED, DEGRADED, GENERIC, MONITOR, NOT_RUNNING, OK, PASSIVE, PROBE, Verdict, permitted)
-from k8sdeployment.agent.judge import Past, View, by_permit, guarded, together, unguarded
+from k8sdeployment.agent.judge import Past, View, by_permit, guarded, unguarded
 from k8sdeployment.agent.parameters import Settings, load
 from k8sdeployment.agent.permit import ABSENT, FOREIGN, GRANTED, STOPPED, STOPPING
 
@@ -203,39 +203,6 @@ def test_monitor_of_an_unguarded_workload_where_it_is_stopped(row: Row) -> None:
 def test_a_probe_never_lives_on_what_was_confirmed() -> None:
     """On a probe's word the workload is started elsewhere; that of an earlier monitor is too old for it."""
     assert unguarded(PROBE, settings(), False, AWAY, Past(stopped=1.0)).code == GENERIC
-
-
-# -- a resource of several workloads -------------------------------------------------------------------------------
-
-TOGETHER = {
-    (OK, OK): OK, (OK, DEGRADED): DEGRADED, (OK, NOT_RUNNING): GENERIC, (OK, GENERIC): GENERIC,
-    (DEGRADED, DEGRADED): DEGRADED, (DEGRADED, NOT_RUNNING): GENERIC, (DEGRADED, GENERIC): GENERIC,
-    (NOT_RUNNING, NOT_RUNNING): NOT_RUNNING, (NOT_RUNNING, GENERIC): GENERIC, (GENERIC, GENERIC): GENERIC,
-}
-
-
-@pytest.mark.parametrize("codes", TOGETHER)
-@pytest.mark.parametrize("swapped", [False, True])
-def test_several_workloads_count_as_one(codes: tuple[int, int], swapped: bool) -> None:
-    """"Not running" only when none runs: on that word all of them are started elsewhere."""
-    first, second = codes[::-1] if swapped else codes
-    verdicts = [(name, Verdict(code, "" if code == OK else f"because {code}"))
-                for name, code in (("db", first), ("web", second))]
-    found = together(verdicts)
-    assert found.code == TOGETHER[codes]
-    if found.code == GENERIC:
-        bad = GENERIC if GENERIC in codes else NOT_RUNNING
-        assert all(f"{name}: because {bad}" in found.reason for name, one in verdicts if one.code == bad)
-
-
-def test_one_workload_speaks_for_itself() -> None:
-    assert together([("db", Verdict(DEGRADED, "paused"))]) == Verdict(DEGRADED, "paused")
-
-
-def test_of_many_reasons_two_are_told() -> None:
-    """Pacemaker cuts a reason at some 128 characters."""
-    found = together([(f"w{number}", Verdict(GENERIC, "gone")) for number in range(9)])
-    assert found.reason == "w0: gone; w1: gone; and 7 more"
 
 
 # -- invariants over every combination -----------------------------------------------------------------------------

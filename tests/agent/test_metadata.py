@@ -29,7 +29,7 @@ def test_it_is_the_golden_text() -> None:
 def test_every_parameter_is_there_in_order() -> None:
     found = tree().findall("parameters/parameter")
     assert [parameter.get("name") for parameter in found] == [parameter.name for parameter in PARAMETERS]
-    for element, declared in zip(found, PARAMETERS, strict=True):
+    for element, declared in zip(found, PARAMETERS):
         content = element.find("content")
         assert content is not None and content.get("type") in CONTENT_TYPES
         assert (content.get("default") or "") == (declared.default or "")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from k8sdeployment.agent.permit import ABSENT, GRANTED
+from k8sdeployment.agent.permit import ABSENT, GRANTED, STOPPED
 
 from .cluster import ready_pod
 from .kernel import CHECKOUT, PYTHON, line_of, needs_host, running
@@ -33,8 +33,9 @@ def test_a_probe_needs_no_api_once_the_path_says_all(started: Stage) -> None:
 
 def test_an_absent_permit_with_guard_required_is_enough(stage: Stage) -> None:
     without_api(stage)
-    assert stage.probe(guard="required").code == 7
     assert stage.run("monitor", seconds=0.8, guard="auto").code == 1, "it may have no gate at all"
+    assert stage.probe(guard="required").code == 7
+    assert stage.permit.state() == STOPPED, "on that word nothing may begin: an absent permit is no tombstone"
 
 
 def test_a_granted_permit_that_nobody_holds_must_be_withdrawn_first(stage: Stage) -> None:
@@ -141,7 +142,7 @@ def test_after_a_probe_said_not_running_an_orphaned_start_may_not_grant(stage: S
         caller.stdin.write("\n")
         caller.stdin.flush()
         assert line_of(caller) == ("voided" if probed else "granted")
-    assert stage.permit.state() == (ABSENT if probed else GRANTED)
+    assert stage.permit.state() == (STOPPED if probed else GRANTED)
 
 
 # -- unguarded ---------------------------------------------------------------------------------------------------------

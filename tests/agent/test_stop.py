@@ -12,7 +12,7 @@ import pytest
 from k8sdeployment.agent.permit import STOPPED, STOPPING
 
 from .cluster import ready_pod
-from .kernel import holder, needs_host, python_holder, reap
+from .kernel import holder, needs_host, python_holder, reap, running
 from .stage import NOTHING, Stage, without_api
 
 pytestmark = needs_host
@@ -142,3 +142,24 @@ def test_who_scales_up_meanwhile_is_named(started: Stage) -> None:
     result = started.run("stop")
     assert result.code == 0 and "scaled Deployment default/app to 3 again" in result.reason
     assert started.site.alive() == [] and started.permit.state() == STOPPED
+
+
+def test_an_unlinked_permit_is_withdrawn_before_a_stop_is_proven(started: Stage) -> None:
+    """Nobody holds it at this moment; but without a tombstone the runtime may restart the container that crashed."""
+    started.permit_file().unlink()
+    reap(started.site.processes["app-a"])
+    assert started.run("stop", guard="required").code == 0 and started.permit.state() == STOPPED
+
+
+def test_who_runs_on_a_stray_directory_is_known_after_it_was_tidied(stage: Stage, tmp_path: Path) -> None:
+    """A runtime makes a directory at a missing mount source; the kernel then shows the name it was moved to."""
+    directory = stage.permit_file()
+    directory.mkdir(parents=True)
+    target = tmp_path / "mounted"
+    target.mkdir()
+    script = 'mount --bind "$0" "$1" && echo ready && exec sleep 600'
+    with running("unshare", "-m", "--propagation", "private", "sh", "-c", script, directory, target) as process:
+        result = stage.run("stop", seconds=1.5, guard="required", local_stop="false")
+        assert result.code == 1 and f"({process.pid})" in result.reason
+        assert stage.permit.state() == STOPPING and stage.probe().code == 1
+    assert stage.run("stop").code == 0
