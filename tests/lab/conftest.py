@@ -20,6 +20,7 @@ from lab.verdict import judge
 from lab.verdict_model import Expectations, Outcome, Start, Verdict
 
 from .policies import policed
+from .trial import trial
 
 OWN = "test"
 
@@ -111,4 +112,4 @@ def held(verdict: Verdict, *invariants: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-__all__ = ["Watch", "explain", "held", "policed"]
+__all__ = ["Watch", "explain", "held", "policed", "trial"]

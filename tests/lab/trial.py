@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from lab import waiting
-from lab.sites import Site
+from lab.sites import Lab, Site
 
 AGENT = "/usr/lib/ocf/resource.d/aos/k8sdeployment"
 ACCOUNT = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"}
@@ -149,11 +152,29 @@ class Trial:
         return self.site.run(["sh", "-c", 'if [ -L "$0" ]; then readlink "$0"; elif [ -f "$0" ]; then echo file; '
                               'elif [ -d "$0" ]; then echo directory; else echo absent; fi', self.path]).strip()
 
-    def pods(self) -> dict[str, str]:
-        """UID to name of the pods in the API that carry the trial's permit path."""
+    def items(self) -> list[dict[str, Any]]:
+        """The pods in the API that carry the trial's permit path."""
         items = json.loads(self.site.kubectl("get", "pods", "-o", "json"))["items"]
-        mine = [item for item in items if self.path in json.dumps(item["spec"].get("volumes", []))]
-        return {item["metadata"]["uid"]: item["metadata"]["name"] for item in mine}
+        return [item for item in items if self.path in json.dumps(item["spec"].get("volumes", []))]
+
+    def pods(self) -> dict[str, str]:
+        """UID to name of those pods."""
+        return {item["metadata"]["uid"]: item["metadata"]["name"] for item in self.items()}
+
+    def events(self) -> str:
+        """What Kubernetes' events say."""
+        return self.site.kubectl("get", "events", "-o", "jsonpath={.items[*].message}")
+
+    def refused(self) -> bool:
+        """Whether every pod has been tried again and held back: the runtime could not mount over the tombstone, or
+        kubelet did not set the pod up. True when there is none any more."""
+        def held_back(item: dict[str, Any]) -> bool:
+            seen = item.get("status", {}).get("containerStatuses", [])
+            return any("mkdir" in one.get("state", {}).get("waiting", {}).get("message", "") for one in seen) or \
+                "type check failed" in self.site.kubectl(
+                    "get", "events", "--field-selector", f"involvedObject.uid={item['metadata']['uid']}",
+                    "-o", "jsonpath={.items[*].message}")
+        return all(map(held_back, self.items()))
 
     def remove(self) -> None:
         """Whatever a test left: the workload, its pods, the path, what the agent remembers."""
@@ -162,3 +183,50 @@ class Trial:
             self.site.kubectl("delete", "pod", name, "--ignore-not-found", "--grace-period=1", "--wait=false")
         waiting.until(lambda: not self.pods() and not self.alive(), "the trial's pods gone", 60)
         self.site.run(["rm", "-rf", self.path, f"/run/aos/agent/default/{self.kind.lower()}/{self.name}"])
+
+    # -- in a test -------------------------------------------------------------------------------------------------
+
+    def started(self) -> int:
+        """Start it; the PID of its process."""
+        answer = self.agent("start")
+        assert answer.code == 0, answer.text
+        (pid,) = self.alive()
+        assert self.standing() == "file"
+        return pid
+
+    def withdraw(self) -> None:
+        """The agent's own withdrawal, and nothing else of a stop."""
+        self.site.peer(["env", "PYTHONPATH=/usr/lib/ocf/lib/aos", "python3", "-c", f"""
+from k8sdeployment.agent.parameters import load
+from k8sdeployment.agent.permit import Permit
+Permit(load({{"OCF_RESKEY_deployment": "{self.name}", "OCF_RESKEY_kind": "{self.kind}"}})).withdraw()"""])
+
+
+@pytest.fixture
+def trial(calm_pair: Lab) -> Iterator[Trial]:
+    """A gated workload on the passive site, stopped."""
+    site = calm_pair.sites["site-b"]
+    found = Trial(site)
+    found.remove()
+    found.authorise()
+    found.apply()
+    waiting.until(found.observed, "the controllers at work", 90)
+    before = api_starts(site)
+    yield found
+    for daemon in (site.containerd, site.kubelet, site.api):
+        daemon("start")
+    site.wait_api()
+    for name in CLIENTS if api_starts(site) != before else ("kube-controller-manager",):
+        site.control("stop", name)
+        site.control("start", name)
+    site.wait_ready()
+    found.remove()
+
+
+# After an outage of the API its clients stay away for up to a minute each, by their own back-off (client-go doubles it
+# to 30 s and more). A restart spares the next test that wait.
+CLIENTS = ("kube-controller-manager", "kube-scheduler", "kubelet")
+
+
+def api_starts(site: Site) -> int:
+    return int(site.daemons()["kube-apiserver"]["starts"])
