@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.agent.kernel import interpreters
+
 if TYPE_CHECKING:
     from lab.plane import Plane
 
 # reason's beginning -> whether this machine really lacks what the test needs
 EXCUSES: dict[str, Callable[[], bool]] = {
     "no hardware watchdog": lambda: not Path("/dev/watchdog").exists(),
+    "no Python 3.9": lambda: len(interpreters()) == 1,
 }
 
 
