@@ -1,17 +1,21 @@
-"""A container of the peer image, where the agent is installed beside Pacemaker's and pcs's tools."""
+"""A container of the peer image of each Debian release, where the agent is installed beside the tools."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from docker.models.containers import Container
 
 from lab import paths
-from lab.build import images
+from lab.build import contract
 from lab.engine import borrowed
 
+from ..agent.kernel import tmpfs
+
+TYPE = "ocf:aos:k8sdeployment"
 EMPTY_CIB = """\
 <cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" have-quorum="1" epoch="1" num_updates="0" admin_epoch="0">
   <configuration>
@@ -28,10 +32,10 @@ EMPTY_CIB = """\
 
 
 class Peer:
-    """Runs commands in a container of the peer image."""
+    """Runs commands in a container. `shared` has the same path in it and outside; it is a tmpfs, as permits need it."""
 
-    def __init__(self, container: Container) -> None:
-        self._container = container
+    def __init__(self, container: Container, release: str, shared: Path) -> None:
+        self._container, self.release, self.shared = container, release, shared
 
     def run(self, *argv: str, stdin: str = "", **env: str) -> tuple[int, str]:
         """Exit code and everything that was written."""
@@ -40,19 +44,27 @@ class Peer:
         assert isinstance(output, bytes) and code is not None
         return code, output.decode()
 
-    def write(self, path: str, text: str) -> str:
-        assert self.run("tee", path, stdin=text)[0] == 0
-        return path
+    def write(self, name: str, text: str) -> str:
+        """The path of a new file."""
+        file = self.shared / name
+        file.write_text(text)
+        return str(file)
 
 
-@pytest.fixture(scope="session")
-def peer() -> Iterator[Peer]:
-    """On the host's network: an API that a test serves is reachable at 127.0.0.1."""
-    with borrowed(paths.cache_dir() / "agent-contract-engine") as engine:
-        images.build_all(engine, print)
-        container = engine.client.containers.run(images.PEER, ["sleep", "900"], detach=True, network_mode="host")
+@pytest.fixture(scope="session", params=contract.RELEASES)
+def peer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+    """With the host's network, where an API at 127.0.0.1 is reached, and its processes, for the witness.
+
+    SYS_PTRACE, because the pods' processes are the test's own and have more capabilities than pods get.
+    """
+    shared = tmp_path_factory.mktemp(request.param)
+    with borrowed(paths.cache_dir() / "agent-contract-engine") as engine, tmpfs(shared):
+        image = contract.build(engine, request.param, print)
+        container = engine.client.containers.run(
+            image, ["sleep", "900"], detach=True, network_mode="host", pid_mode="host", cap_add=["SYS_PTRACE"],
+            volumes={str(shared): {"bind": str(shared), "mode": "rw"}})
         try:
-            yield Peer(container)
+            yield Peer(container, request.param, shared)
         finally:
             container.remove(force=True)
 
@@ -60,4 +72,4 @@ def peer() -> Iterator[Peer]:
 @pytest.fixture
 def cib(peer: Peer, request: pytest.FixtureRequest) -> str:
     """The path of an empty CIB in the container."""
-    return peer.write(f"/tmp/{abs(hash(request.node.name))}.xml", EMPTY_CIB)
+    return peer.write(f"{abs(hash(request.node.name))}.xml", EMPTY_CIB)
