@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # The Pythons that the RPM is compiled for and checked with: make rpm PYTHONS='/usr/bin/python3 /opt/python3.9/bin/python3.9'
 PYTHONS := /usr/bin/python3
 
-.PHONY: demo test unit lint lab-test setup rpm wheel help
+.PHONY: bench demo test unit lint lab-test setup rpm wheel help
 
 RUN := lab/python
 
@@ -20,7 +20,7 @@ demo: setup ## two sites, a move, a power cut, the takeover, the verdict (ARGS=-
 test: setup lint unit lab-test ## everything
 
 lint: setup ## flake8, strict types, shell and container files (the import directions are a unit test)
-	@$(RUN) -m flake8 k8sdeployment lab docs tests rpm ocf/k8sdeployment
+	@$(RUN) -m flake8 k8sdeployment lab docs tests bench rpm ocf/k8sdeployment
 	@$(RUN) -m mypy
 	@bin=$$(dirname $$(lab/setup.sh --python)); \
 	$$bin/hadolint containers/peer/Containerfile* && $$bin/hadolint --ignore DL3008 lab/images/*/Containerfile && \
@@ -31,6 +31,9 @@ unit: setup ## tests in seconds, no lab (some need root)
 
 lab-test: setup ## scenarios on two real sites
 	@$(RUN) -m pytest -q -m lab --durations=10
+
+bench: setup ## what the agent costs, beside kubectl and bare Python; writes docs/performance.md
+	@$(RUN) -m bench --write $(ARGS)
 
 rpm: setup ## the agent's RPM and source RPM into dist/, its tests run on the way
 	@$(RUN) rpm/build.py rpm --tests $(addprefix --python ,$(PYTHONS))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
-BEGIN, END = "<!-- begin figures: written by make bench -->", "<!-- end figures -->"
+BEGIN, END = "<!-- figures: written by make bench -->", "<!-- figures end -->"
 
 
 def table(title: str, heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -71,8 +71,15 @@ def _run(action: str, env: Mapping[str, str]) -> Verdict:
     if action in (codes.PROBE, codes.MONITOR, codes.PASSIVE):
         from .monitor import monitor
         return monitor(several, action, deep)
+    _collect_again()
     several[0].host.ring_when_late()
     return _changing(action, several)
+
+
+def _collect_again() -> None:
+    """What may go on for minutes needs the garbage collection that the executable spares the monitors."""
+    import gc
+    gc.enable()
 
 
 def _changing(action: str, several: list[Scene]) -> Verdict:

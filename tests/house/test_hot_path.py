@@ -19,7 +19,7 @@ OWN = {"", ".agent", ".agent.codes", ".agent.deadline", ".agent.ground", ".agent
        ".agent.monitor", ".agent.parameters", ".agent.permit", ".agent.scene", ".agent.witness"}
 ALLOWED = {"k8sdeployment" + name for name in OWN} | {
     "os", "stat", "_stat", "posixpath", "genericpath", "os.path", "_collections_abc", "errno", "fcntl", "__future__",
-    "__main__", "_frozen_importlib", "_imp", "_thread", "_warnings", "_weakref", "builtins", "sys", "codecs"}
+    "__main__", "gc", "_frozen_importlib", "_imp", "_thread", "_warnings", "_weakref", "builtins", "sys", "codecs"}
 
 
 def loaded(python: str, *argv: str, env: dict[str, str] | None = None) -> tuple[int, set[str]]:
