@@ -54,7 +54,7 @@ def judge(world: World, before: Before, report: Report) -> None:
     """Notes what is violated."""
     _codes(world, before, report)
     _reasons(world, before, report)
-    if world.opened == before.opened and not before.unheard:  # somebody who opens the gate by hand at that very moment knows that he did
+    if world.opened == before.opened and not before.unheard:  # who opens the gate by hand meanwhile knows it
         _word(world, before, report)
     _steady(world, before, report)
 

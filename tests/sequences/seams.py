@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import ssl
+import stat
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -130,6 +131,8 @@ class Seams:
             return file
         if flags & (os.O_CREAT | os.O_WRONLY | os.O_RDWR):
             self.step(f"open {os.path.basename(str(path))}")
+        if not flags & os.O_NONBLOCK:
+            self._block(path)
         return int(_REAL["os.open"](path, flags, mode, **more))
 
     def _open(self, path: Any, mode: str = "r", *more: Any, **named: Any) -> Any:
@@ -137,7 +140,13 @@ class Seams:
             return io.StringIO(self.world.host.read(str(path)))
         if set(mode) & set("wax+"):
             self.step(f"write {os.path.basename(str(path))}")
+        self._block(path)
         return _REAL["open"](path, mode, *more, **named)
+
+    def _block(self, path: Any) -> None:
+        """Opening a FIFO that nobody writes to waits for ever (fifo(7)): until an alarm rings or Pacemaker kills."""
+        if isinstance(path, str) and os.path.exists(path) and stat.S_ISFIFO(_REAL["os.stat"](path).st_mode):
+            self.spend(1e9)
 
     def _list(self, path: Any = ".") -> list[str]:
         if not _in_proc(path):

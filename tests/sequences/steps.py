@@ -37,8 +37,11 @@ class Step:
 def history(dice: random.Random) -> list[Step]:
     """A random history, often one that begins with a start: most of what is interesting happens to what runs."""
     steps = [] if dice.random() < 0.2 else [Step("start", _seed(dice))]
-    for _ in range(dice.randrange(4, 16)):
+    for _ in range(dice.randrange(3, 14)):
         steps.append(_action(dice) if dice.random() < 0.55 else _fault(dice))
+    if dice.random() < 0.5:
+        at = dice.randrange(len(steps) + 1)
+        steps[at:at] = dice.choice(_MOTIFS)(dice)
     return steps
 
 
@@ -79,6 +82,48 @@ def _switch(dice: random.Random) -> tuple[str, float]:
 def _nothing(dice: random.Random) -> tuple[str, float]:
     return "", 0.0
 
+
+def _overtaken(dice: random.Random) -> list[Step]:
+    """A start that goes on after the cluster was told that nothing runs."""
+    return [Step("stop", _seed(dice)), Step("start", _seed(dice), aside=dice.randrange(1, 40), orphan=True),
+            Step(dice.choice(("stop", "probe")), _seed(dice)), Step("resume", _seed(dice))]
+
+
+def _stale(dice: random.Random) -> list[Step]:
+    """Nothing runs any more, and nobody tells the API."""
+    return [Step("start", _seed(dice)), Step("kubelet", _seed(dice)), Step("crash", _seed(dice)),
+            Step(dice.choice(("start", "monitor", "deep", "probe")), _seed(dice))]
+
+
+def _hidden(dice: random.Random) -> list[Step]:
+    """It runs, and no object says so."""
+    return [Step("start", _seed(dice)), Step("kubelet", _seed(dice)),
+            Step(dice.choice(("force-delete", "disown", "delete-workload")), _seed(dice)),
+            Step(dice.choice(("stop", "probe")), _seed(dice))]
+
+
+def _poisoned(dice: random.Random) -> list[Step]:
+    """The permit is gone while a container restarts: the runtime makes a directory there and runs it."""
+    return [Step("start", _seed(dice)), Step("tamper", _seed(dice), dice.choice(("unlink", "directory", "fifo"))),
+            Step("crash", _seed(dice)), Step("wait", _seed(dice), number=round(dice.uniform(0, 2), 3)),
+            Step("api", _seed(dice), number=float(dice.random() < 0.5)),
+            Step(dice.choice(("stop", "probe")), _seed(dice))]
+
+
+def _torn(dice: random.Random) -> list[Step]:
+    """A stop dies, and somebody asks at once."""
+    return [Step("start", _seed(dice)), Step("stop", _seed(dice), kill=dice.randrange(1, 25)),
+            Step("probe", _seed(dice))]
+
+
+def _after_boot(dice: random.Random) -> list[Step]:
+    """etcd still asks for what ran before the power cut."""
+    return [Step("start", _seed(dice)), Step("reboot", _seed(dice), number=round(dice.uniform(1, 30), 1)),
+            Step("probe", _seed(dice)), Step("start", _seed(dice), kill=dice.choice((0, dice.randrange(1, 60))))]
+
+
+# What happens less often by itself than it is worth. Inserted whole, anywhere.
+_MOTIFS = [_overtaken, _stale, _hidden, _poisoned, _torn, _after_boot]
 
 # What may befall the site: weight, and how its value and number are drawn.
 _FAULTS = {

@@ -1,0 +1,53 @@
+"""kill -9 at every single step of an action, then any next action: nothing is broken by it, and a stop heals it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from .conftest import MakeDriver
+from .driver import Driver
+from .steps import Step
+
+# What was before, and the action that is killed.
+SITUATIONS = {
+    "a start on a fresh boot": ([], "start"),
+    "a start with leftovers of an earlier boot": ([Step("start", 1), Step("reboot", 2, number=1.5),
+                                                   Step("wait", 3, number=20.0)], "start"),
+    "a start of what runs": ([Step("start", 1)], "start"),
+    "a start after a stop": ([Step("start", 1), Step("stop", 2)], "start"),
+    "a start over a stray directory": ([Step("tamper", 1, "directory")], "start"),
+    "a stop of what runs": ([Step("start", 1)], "stop"),
+    "a stop without the API": ([Step("start", 1), Step("api", 2)], "stop"),
+    "a stop without kubelet": ([Step("start", 1), Step("kubelet", 2)], "stop"),
+    "a stop of what was never granted": ([], "stop"),
+    "a probe after a stop that was killed": ([Step("start", 1), Step("stop", 2, kill=4)], "probe"),
+    "a probe of what was never granted": ([], "probe"),
+    "a deep monitor of what runs": ([Step("start", 1)], "deep"),
+}
+NEXT = ("probe", "monitor", "start", "stop")
+_IN_ORDER = (("stop", (0,)), ("probe", (7,)))
+
+
+def _begun(driver: Driver, before: Sequence[Step]) -> Driver:
+    for step in before:
+        driver.take(step)
+    assert not driver.world.violations, driver.world.trace
+    return driver
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_killed_at_every_step(driver: MakeDriver, situation: str) -> None:
+    before, action = SITUATIONS[situation]
+    whole = _begun(driver(), before)
+    steps = whole.act(Step(action, 9)).steps
+    assert steps, "nothing to kill it at"
+    for index in range(1, len(steps) + 1):
+        following = NEXT[index % len(NEXT)]
+        broken = _begun(driver(), before)
+        broken.act(Step(action, 9, kill=index))
+        broken.act(Step(following, 10))
+        broken.recover(_IN_ORDER)
+        assert not broken.world.violations, (
+            f"killed at {index} ({steps[index - 1]}), then {following}\n" + "\n".join(broken.world.trace))
