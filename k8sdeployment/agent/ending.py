@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 
-from . import pods
+from . import gate, pods
 from .codes import ApiError, Late, Unfit
 from .scene import Scene
 from .survey import Survey
@@ -36,6 +36,7 @@ class Ending:
         self._terminated: float | None = None  # when SIGTERM was sent from here
         self._creating = True
         self.note = ""
+        self.ungated = False  # some of the workload runs without the gate: the witness does not see it
 
     @property
     def asked(self) -> bool:
@@ -74,6 +75,7 @@ class Ending:
             scene.api.scale(scene.settings.replica_min, deadline)
             survey = Survey(scene, deadline)
         live = [pod for pod in survey.members if not pods.terminal(pod)]
+        self.ungated |= any(gate.faults(pods.spec(pod), scene.settings.permit_path) for pod in live)
         self._witness.pods.update(pods.marks(live))
         self._grace = max(self._grace, pods.grace(live))
         self._creating = bool(live)

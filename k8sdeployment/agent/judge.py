@@ -78,6 +78,8 @@ def guarded(settings: Settings, deep: bool, held: bool, view: View, past: Past) 
         return _guarded_silent(settings, held, view, past)
     if view.missing:
         return Verdict(GENERIC, f"{settings.workload} does not exist any more")
+    if view.gate_lost and not held:
+        return _ungated(settings, deep, view, past)
     if view.spec <= settings.replica_min:
         return _scaled_down(settings, view, running=held)
     unheld = past.unheld or 0.0
@@ -95,6 +97,14 @@ def _guarded_silent(settings: Settings, held: bool, view: View, past: Past) -> V
         return Verdict(DEGRADED, f"nothing has run for {unheld:.0f}s (limit {settings.unavailable_grace}s) and the API "
                                  f"is away: {view.silent}")
     return Verdict(GENERIC, f"nothing has run for {unheld:.0f}s and the API is away: {view.silent}")
+
+
+def _ungated(settings: Settings, deep: bool, view: View, past: Past) -> Verdict:
+    """Somebody took the gate away after the start: nobody holding the permit says nothing any more, the API must."""
+    verdict = unguarded(MONITOR, settings, deep, view, past)
+    if verdict.code != OK:
+        return verdict
+    return Verdict(DEGRADED, f"the pod template is not well gated any more: {view.gate_lost}")
 
 
 def unguarded(action: str, settings: Settings, deep: bool, view: View, past: Past) -> Verdict:
@@ -128,7 +138,7 @@ def _unguarded_probe(settings: Settings, view: View) -> Verdict:
     if not view.missing and view.spec > settings.replica_min:
         return Verdict(OK)
     if _may_run(settings, view):
-        return Verdict(GENERIC, f"scaled down, but {view.members} pods are still there")
+        return Verdict(GENERIC, f"scaled down, but pods are still there: {view.members}")
     return Verdict(NOT_RUNNING)
 
 

@@ -64,7 +64,8 @@ class _Looks:
     def _asked(self, scene: Scene, state: str, holds: bool) -> Verdict:
         if state == GRANTED:
             _remember_held(scene, holds)
-            view = self._view(scene)
+            view = self._view(scene, whole=not holds)
+            _remember_gate(scene, view)
             return judge.guarded(scene.settings, self._deep, holds, view, _past(scene, view, self._deep))
         assert state == ABSENT and not holds
         if self._template_is_gated(scene):
@@ -92,10 +93,13 @@ class _Looks:
             return _promised(scene, verdict, gated=False)
         return verdict
 
-    def _view(self, scene: Scene, count: bool = False) -> judge.View:
-        """What the API says; a workload that must be witnessed is asked once, another until the time is up."""
+    def _view(self, scene: Scene, count: bool = False, whole: bool = False) -> judge.View:
+        """What the API says; a workload that must be witnessed is asked once, another until the time is up.
+
+        `whole`: with its pods and its gate, which a shallow look at what is witnessed running spares.
+        """
         def attempt() -> judge.View:
-            if self._deep or count:
+            if self._deep or count or whole:
                 return _seen(self._survey(scene), gated=not count)
             workload = self._of(scene).workload(scene, scene.deadline)
             return _shallow(workload) if workload else judge.View(missing=True)
@@ -151,6 +155,14 @@ def _remember_held(scene: Scene, holds: bool) -> None:
         scene.memory.mark("unheld", since_first=True)
 
 
+def _remember_gate(scene: Scene, view: judge.View) -> None:
+    """A stop without the API must know that the witness does not see all of the workload any more."""
+    if view.gate_lost:
+        scene.memory.mark("ungated", since_first=True)
+    elif view.members >= 0:
+        scene.memory.keep(ungated=None)
+
+
 def _remember_confirmed(scene: Scene, running: bool, stopped: bool) -> None:
     if running:
         scene.memory.mark("confirmed")
@@ -185,7 +197,7 @@ def _seen(survey: Survey, gated: bool) -> judge.View:
         return judge.View(missing=True, members=len(live))
     view = _shallow(survey.workload)
     view.members, view.leaving = len(live), sum(map(pods.leaving, live))
-    view.trouble = pods.trouble(live)
+    view.trouble = pods.trouble(live) or pods.refusal(survey.workload)
     if gated and survey.gate != WHOLE:
         view.gate_lost = "; ".join(survey.gate_faults[:2])
     return view

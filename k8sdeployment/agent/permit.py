@@ -106,6 +106,7 @@ class Permit:
         if not self.announced():
             raise Voided("this start was overtaken by a stop or a probe: it grants nothing")
         temporary = self._temporary()
+        self._dig()
         self._put(temporary, self._token + "\n")
         self._over(temporary)
 
@@ -145,8 +146,24 @@ class Permit:
 
     def _tombstone(self, mark: str) -> None:
         temporary = self._temporary()
-        os.symlink(mark, temporary)
+        try:
+            os.symlink(mark, temporary)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            if self.state() in (STOPPING, STOPPED):
+                return  # the one that stands says the same to kubelet and the runtime
+            temporary = self._spare
         self._over(temporary)
+
+    @property
+    def _spare(self) -> str:
+        return self.beside + "/spare"
+
+    def _dig(self) -> None:
+        """A tombstone laid ready before the grant: a withdrawal must not fail because the file system is full."""
+        if not os.path.islink(self._spare):
+            os.symlink(STOPPING, self._spare)
 
     def _temporary(self) -> str:
         os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)

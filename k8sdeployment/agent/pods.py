@@ -120,5 +120,14 @@ def trouble(pods: list[Object]) -> str:
     return f"pod {waiting_pods[0]} is not ready" if waiting_pods else ""
 
 
+def refusal(workload: Object) -> str:
+    """Why no pod could be made (a quota, an admission policy), in the controller's words; "" when none was refused."""
+    for condition in status(workload).get("conditions") or ():
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            words = " ".join(str(condition.get("message") or "").split())[:160]
+            return f"no pod was created: {condition.get('reason')} ({words})"
+    return ""
+
+
 def _containers(pod: Object) -> list[Object]:
     return [*(status(pod).get("initContainerStatuses") or ()), *(status(pod).get("containerStatuses") or ())]

@@ -189,14 +189,16 @@ def _confirmed(scene: Scene, leftovers: set[str]) -> bool:
         return False
     if scene.ground is not None and survey.gate == gate.WHOLE and not scene.held():
         return False
-    scene.memory.keep(grace=pods.grace(ready), pods=" ".join(sorted(pods.marks(fresh))), unheld=None, unavailable=None)
+    scene.memory.keep(grace=pods.grace(ready), pods=" ".join(sorted(pods.marks(fresh))), unheld=None, unavailable=None,
+                      ungated=None)
     return True
 
 
 def _trouble(scene: Scene, leftovers: set[str]) -> str:
     try:
-        members = Survey(scene, Deadline(1.0)).members
+        survey = Survey(scene, Deadline(1.0))
     except AgentError as error:
         return str(error)
-    fresh = [pod for pod in members if pods.uid(pod) not in leftovers]
-    return pods.trouble(fresh) or ("its pods are ready, the API does not count them" if fresh else "no pod was created")
+    fresh = [pod for pod in survey.members if pods.uid(pod) not in leftovers]
+    return pods.trouble(fresh) or pods.refusal(survey.workload) or (
+        "its pods are ready, the API does not count them" if fresh else "no pod was created")

@@ -79,8 +79,10 @@ def _witnessed(scene: Scene) -> Verdict:
     permit.withdraw()
     ending = Ending(scene, witness)
     ending.run()
+    if ending.ungated or scene.memory.age("ungated") is not None:
+        _unguarded(scene)
     permit.mark_stopped()
-    scene.memory.keep(unheld=None, unavailable=None, holders=None)
+    scene.memory.keep(unheld=None, unavailable=None, holders=None, ungated=None)
     return Verdict(OK, ending.note or (_overruled(scene) if ending.asked else ""))
 
 
@@ -142,7 +144,7 @@ def _is_down(scene: Scene, survey: Survey) -> bool:
 def _remains(survey: Survey) -> str:
     live = [pods.name(pod) for pod in survey.members if not pods.terminal(pod)]
     who = writer(survey.workload)
-    return (f"{len(live)} pods are still there ({', '.join(live[:3])}), spec.replicas was {survey.spec}"
+    return (f"pods are still there: {len(live)} ({', '.join(live[:3])}), spec.replicas was {survey.spec}"
             + (f", last set by {who}" if who else ""))
 
 

@@ -137,7 +137,7 @@ def test_monitor_of_a_granted_workload(row: Row) -> None:
 
 PROBES = [
     Row("scaled to min, no pod", View(spec=0, members=0), NOT_RUNNING),
-    Row("scaled to min, pods present", View(spec=0, members=2), GENERIC, says="2 pods"),
+    Row("scaled to min, pods present", View(spec=0, members=2), GENERIC, says="still there: 2"),
     Row("scaled to min, a pod terminating", View(spec=0, members=1, leaving=1), GENERIC),
     Row("min 1, exactly the one pod", View(spec=1, members=1), NOT_RUNNING,
         more={"replica_min": 1, "replica_max": 2}),

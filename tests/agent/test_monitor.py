@@ -186,7 +186,7 @@ def test_a_stop_of_an_unguarded_workload_waits_for_its_last_pod(bare: Stage) -> 
     bare.cluster.change(replicas=1, pods={"app-x": ready_pod("app-x", bare.cluster.spec)})
     bare.when_scaled()
     result = bare.run("stop", seconds=1.5)
-    assert result.code == 1 and "1 pods are still there" in result.reason
+    assert result.code == 1 and "pods are still there: 1" in result.reason
 
 
 def test_an_unguarded_stop_scales_down_again_when_somebody_scales_up(bare: Stage) -> None:

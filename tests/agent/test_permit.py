@@ -229,3 +229,30 @@ def test_a_read_only_directory_is_readable_and_says_so_when_written(tmp_path: Pa
             permit.withdraw()
         with pytest.raises(OSError):
             permit.announce()
+
+
+@needs_root
+@pytest.mark.parametrize("limit", ["nr_inodes=64", "size=64k"])
+def test_a_full_file_system_does_not_keep_a_permit_in_place(tmp_path: Path, limit: str) -> None:
+    """Whoever filled /run must not thereby have the site fenced."""
+    with tmpfs(tmp_path / "small", limit) as directory:
+        permit = permit_of(directory)
+        grant(permit)
+        fill(directory)
+        with pytest.raises(OSError, match="No space left"):
+            (directory / "one-more").write_text("x" * 4096)
+        permit.withdraw()
+        assert permit.state() == STOPPING
+        permit.mark_stopped()
+        assert permit.state() in (STOPPING, STOPPED)
+        permit.withdraw()
+        assert permit.state() in (STOPPING, STOPPED)
+
+
+def fill(directory: Path) -> None:
+    """Until neither a file nor a byte can be added."""
+    for number in range(100_000):
+        try:
+            (directory / str(number)).write_bytes(b"x" * 4096)
+        except OSError:
+            return

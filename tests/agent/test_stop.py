@@ -13,7 +13,7 @@ from k8sdeployment.agent.permit import STOPPED, STOPPING
 
 from .cluster import ready_pod
 from .kernel import holder, needs_host, python_holder, reap, running
-from .stage import NOTHING, Stage, without_api
+from .stage import NOTHING, Stage, ungated, without_api
 
 pytestmark = needs_host
 
@@ -163,3 +163,27 @@ def test_who_runs_on_a_stray_directory_is_known_after_it_was_tidied(stage: Stage
         assert result.code == 1 and f"({process.pid})" in result.reason
         assert stage.permit.state() == STOPPING and stage.probe().code == 1
     assert stage.run("stop").code == 0
+
+
+def test_what_lost_its_gate_is_not_stopped_before_the_list_says_so(started: Stage) -> None:
+    """A rollout replaced the gated pod by one that the witness cannot see."""
+    ungated(started)
+    reap(started.site.processes["app-a"])
+    bare = ready_pod("app-b", started.cluster.spec)
+    started.cluster.change(pods={"app-b": bare})
+    started.when_scaled()
+    started.cluster.on_delete = lambda name: None
+    result = started.run("stop", seconds=2.0)
+    assert result.code == 1 and "pods are still there: 1 (app-b)" in result.reason
+    started.cluster.on_delete = started.site.deleted
+    assert started.run("stop").code == 0 and started.cluster.pods == {}
+
+
+def test_what_a_monitor_saw_lose_its_gate_is_not_stopped_without_the_api(started: Stage) -> None:
+    ungated(started)
+    reap(started.site.processes["app-a"])
+    started.cluster.change(pods={"app-b": ready_pod("app-b", started.cluster.spec)})
+    result = started.monitor(unavailable_grace="0")
+    assert result.code == 190 and "not well gated any more" in result.reason
+    without_api(started)
+    assert started.run("stop", seconds=2.0).code == 1
