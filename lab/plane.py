@@ -15,6 +15,7 @@ import http.client
 import json
 import random
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -100,12 +101,21 @@ class Plane:
     def stop_controllers(self) -> None:
         self._kill("kube-controller-manager")
 
+    def freeze(self, name: str) -> None:
+        """The daemon (`kube-apiserver`, `kube-controller-manager`) hangs: it lives, keeps its port, does nothing."""
+        self._running[name].send_signal(signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        self._running[name].send_signal(signal.SIGCONT)
+
     def rotate(self) -> None:
         """A new CA and serving certificate, in force when this returns; clients that know the old CA are refused."""
         shutil.rmtree(self.directory / "serving")
         parts.make_serving(self.directory)
+        self.stop_controllers()
         self.stop_api()
         self.start_api()
+        self.start_controllers()
 
     def ready(self) -> bool:
         """Whether /readyz says ok and somebody who is no administrator gets his rights."""
