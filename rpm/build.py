@@ -129,7 +129,8 @@ def build_rpm(out: Path, pythons: list[str], tests: str | None) -> list[Path]:
     `tests` is the Python that runs the agent's tests on the way, if they shall be run.
     """
     with tempfile.TemporaryDirectory(prefix="aos-rpm-") as top:
-        (Path(top) / "SOURCES").mkdir()
+        for folder in ("SOURCES", "tmp"):
+            (Path(top) / folder).mkdir()
         tarball(Path(top) / f"SOURCES/{NAME}-{version()}.tar.gz")
         (Path(top) / f"{NAME}.spec").write_text(spec())
         for path in (*Path(top).glob("SOURCES/*"), Path(top) / f"{NAME}.spec"):
@@ -142,7 +143,7 @@ def build_rpm(out: Path, pythons: list[str], tests: str | None) -> list[Path]:
 
 
 def _rpmbuild(top: str, what: str, defined: dict[str, str], *options: str) -> None:
-    level = {"_buildhost": "localhost", "use_source_date_epoch_as_buildtime": "1",
+    level = {"_tmppath": f"{top}/tmp", "_buildhost": "localhost", "use_source_date_epoch_as_buildtime": "1",
              "clamp_mtime_to_source_date_epoch": "1"}
     macros = [word for name, value in {**level, **defined}.items() for word in ("-D", f"{name} {value}")]
     # Debian's own packages are in no RPM database that a build's requirements could be looked up in.

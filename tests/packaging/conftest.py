@@ -1,11 +1,11 @@
-"""The packages that these tests look at, built once from the checkout as it is."""
+"""The packages that these tests look at, built once from a copy of the checkout as it is."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from tests.agent.kernel import CHECKOUT, interpreters
 
 NAME = "resource-agents-aos-k8sdeployment"
-Build = Callable[[Path, Sequence[str]], "subprocess.CompletedProcess[str]"]
+EPOCH = "1700000000"  # seconds: the hour of the build, in November 2023
 
 # What the package requires and an empty root lacks: no more than a name and a version.
 PYTHON_STAND_IN = """\
@@ -39,9 +39,20 @@ def run(*command: object, **env: str) -> str:
     return done.stdout
 
 
-def build(what: str, out: Path, *options: str) -> list[Path]:
-    """What `make rpm` or `make wheel` builds; the sources of the RPM come last."""
-    printed = run(sys.executable, CHECKOUT / "rpm/build.py", what, "--out", out, *options)
+def copied(checkout: Path, to: Path) -> Path:
+    """A copy of a checkout's files, as another checkout: what is edited meanwhile does not come in between."""
+    run("git", "init", "--quiet", to)
+    listed = ("git", "-C", checkout, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    for name in run(*listed).split("\0")[:-1]:
+        if (checkout / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(checkout / name, to / name)
+    return to
+
+
+def build(checkout: Path, what: str, out: Path, *options: str) -> list[Path]:
+    """What `make rpm` or `make wheel` builds there; the sources of the RPM come last."""
+    printed = run(sys.executable, checkout / "rpm/build.py", what, "--out", out, *options, SOURCE_DATE_EPOCH=EPOCH)
     return sorted((Path(line) for line in printed.splitlines()), key=lambda path: path.name.endswith(".src.rpm"))
 
 
@@ -51,19 +62,27 @@ def pythons() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def rpms(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The RPM and its source RPM."""
-    return build("rpm", tmp_path_factory.mktemp("rpm"), *pythons())
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this checkout, from which everything is built."""
+    return copied(CHECKOUT, tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("wheel", tmp_path_factory.mktemp("wheel"))[0]
+def rpms(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The RPM and its source RPM."""
+    return build(checkout, "rpm", tmp_path_factory.mktemp("rpm"), *pythons())
+
+
+@pytest.fixture(scope="session")
+def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(checkout, "wheel", tmp_path_factory.mktemp("wheel"))[0]
 
 
 @pytest.fixture(scope="session")
 def python_rpm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A package that provides what a system's python3 does, and holds nothing."""
+    """A package that provides what a system's python3 does, and holds nothing; to be installed into a root."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: rpm changes its root")
     top = tmp_path_factory.mktemp("stand-in")
     (top / "python3.spec").write_text(PYTHON_STAND_IN)
     run("rpmbuild", "-bb", "--quiet", "-D", f"_topdir {top}", top / "python3.spec")

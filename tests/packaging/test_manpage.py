@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
@@ -22,8 +23,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
     path.write_text(manpage.page(SECONDS), encoding="utf-8")
     shown = subprocess.run(["mandoc", "-T", "ascii", "-O", "width=1000", str(path)], capture_output=True, text=True,
                            check=True).stdout
-    plain = subprocess.run(["col", "-b"], input=shown, capture_output=True, text=True, check=True).stdout
-    return " ".join(plain.split())
+    return " ".join(re.sub(".\b", "", shown).split())  # bold is printed twice, with a backspace between
 
 
 def lint(page: str, path: Path) -> str:

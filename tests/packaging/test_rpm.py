@@ -16,7 +16,7 @@ import k8sdeployment
 from k8sdeployment.agent.metadata import xml
 from tests.agent.kernel import CHECKOUT, interpreters, needs_root
 
-from .conftest import NAME, build, pythons, run
+from .conftest import EPOCH, NAME, build, copied, pythons, run
 
 AGENT = "/usr/lib/ocf/resource.d/aos/k8sdeployment"
 LIBRARY = "/usr/lib/ocf/lib/aos/k8sdeployment"
@@ -81,40 +81,43 @@ def test_every_file_is_root_s_and_for_everybody(rpms: list[Path]) -> None:
         *(path for path in others if path.startswith("/usr/share/licenses/"))}
 
 
-def test_it_holds_the_agent_and_nothing_beside_it(rpms: list[Path]) -> None:
+def test_it_holds_the_agent_and_nothing_beside_it(checkout: Path, rpms: list[Path]) -> None:
     """Not the pair, not the conductor; all that the agent imports."""
     files = run("rpm", "-qpl", rpms[0]).splitlines()
     modules = {path.removeprefix(LIBRARY + "/") for path in files if path.startswith(LIBRARY) and path.endswith(".py")}
-    package = CHECKOUT / "k8sdeployment"
+    package = checkout / "k8sdeployment"
     assert modules == {"__init__.py", *(str(path.relative_to(package)) for path in package.glob("agent/*.py"))}
 
 
-def test_the_same_tree_gives_the_same_bytes(rpms: list[Path], tmp_path: Path) -> None:
-    again = build("rpm", tmp_path, *pythons())
+def test_the_same_tree_gives_the_same_bytes(checkout: Path, rpms: list[Path], tmp_path: Path) -> None:
+    """Wherever it lies."""
+    again = build(copied(checkout, tmp_path / "elsewhere"), "rpm", tmp_path, *pythons())
     digests = [[hashlib.sha256(path.read_bytes()).hexdigest() for path in paths] for paths in (rpms, again)]
     assert digests[0] == digests[1]
 
 
-def test_the_builder_leaves_no_trace(rpms: list[Path]) -> None:
+def test_the_builder_leaves_no_trace(checkout: Path, rpms: list[Path]) -> None:
     """No path of the build root, in compiled files least of all; no host."""
     assert query(rpms[0], "%{buildhost}") == ["localhost"]
     unpacked = subprocess.run(["rpm2cpio", str(rpms[0])], capture_output=True, check=True).stdout
-    assert b"BUILDROOT" not in unpacked and str(CHECKOUT).encode() not in unpacked
+    assert b"BUILDROOT" not in unpacked and str(checkout).encode() not in unpacked
 
 
-def test_the_agents_tests_run_in_check_when_asked_for(tmp_path: Path) -> None:
+def test_the_agents_tests_run_in_check_when_asked_for(checkout: Path, tmp_path: Path) -> None:
     """By a stand-in for pytest's Python, which tells what it was asked for and fails: so must the build."""
     teller = tmp_path / "python"
     teller.write_text("#!/bin/sh\necho asked: \"$@\"\nexit 1\n")
     teller.chmod(0o755)
-    done = subprocess.run([sys.executable, str(CHECKOUT / "rpm/build.py"), "rpm", "--tests", str(teller), "--out",
-                           str(tmp_path / "out")], capture_output=True, text=True)
+    command = [sys.executable, str(checkout / "rpm/build.py"), "rpm", "--out", str(tmp_path / "out"),
+               "--tests", str(teller)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH})
     assert done.returncode == 1 and not (tmp_path / "out").exists()
     assert "asked: -m pytest -q -p no:cacheprovider -m not lab tests/agent" in done.stderr
 
 
 # -- installed -----------------------------------------------------------------------------------------------------
 
+@needs_root
 def test_without_python_it_is_refused(rpms: list[Path], tmp_path: Path) -> None:
     done = subprocess.run(["rpm", "--root", str(tmp_path), "-i", str(rpms[0])], capture_output=True, text=True)
     assert done.returncode != 0 and "python3 >= 3.9 is needed" in done.stderr

@@ -14,7 +14,7 @@ import k8sdeployment
 from k8sdeployment.agent.metadata import xml
 from tests.agent.kernel import CHECKOUT, interpreters
 
-from .conftest import build, run
+from .conftest import build, copied, run
 
 AGENT = "lib/ocf/resource.d/aos/k8sdeployment"
 
@@ -29,11 +29,11 @@ def prefix(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
-def test_it_lands_where_pacemaker_looks_below_the_prefix(prefix: Path) -> None:
+def test_it_lands_where_pacemaker_looks_below_the_prefix(checkout: Path, prefix: Path) -> None:
     assert (prefix / AGENT).stat().st_mode & 0o111
     library = prefix / "lib/ocf/lib/aos/k8sdeployment"
     packed = {path.name for path in library.glob("agent/*.py")}
-    assert packed == {path.name for path in (CHECKOUT / "k8sdeployment/agent").glob("*.py")}
+    assert packed == {path.name for path in (checkout / "k8sdeployment/agent").glob("*.py")}
     assert "d /run/aos 0755 root root" in (prefix / "lib/tmpfiles.d/aos.conf").read_text()
     assert (prefix / "share/man/man7/ocf_aos_k8sdeployment.7").read_text().startswith(".TH OCF_AOS_K8SDEPLOYMENT 7")
 
@@ -67,6 +67,6 @@ def test_it_holds_the_product_alone(wheel: Path) -> None:
     assert tops == {"k8sdeployment", f"{form}.data", f"{form}.dist-info"}
 
 
-def test_the_same_tree_gives_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
-    again = build("wheel", tmp_path)[0]
+def test_the_same_tree_gives_the_same_bytes(checkout: Path, wheel: Path, tmp_path: Path) -> None:
+    again = build(copied(checkout, tmp_path / "elsewhere"), "wheel", tmp_path)[0]
     assert hashlib.sha256(again.read_bytes()).digest() == hashlib.sha256(wheel.read_bytes()).digest()
