@@ -6,6 +6,7 @@ of the child; a child that was put aside gets the world as it is by then.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import os
@@ -112,6 +113,7 @@ class Actor:
         sys.stdout.flush()
         self._child = os.fork()
         if self._child == 0:
+            gc.disable()  # a collection would copy every page that is shared with the parent
             try:
                 _Inside(theirs, world, self.pid, plan).run(["k8sdeployment", action], env, self.began + seconds)
             except BaseException:  # noqa: B036 - nothing of the test may run on in the child
