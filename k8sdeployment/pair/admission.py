@@ -23,7 +23,8 @@ SCC = "aos-permit"
 SCC_ANNOTATION = "openshift.io/scc"
 
 _API = "admissionregistration.k8s.io/v1"
-_CREATED = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}
+_CREATED = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "scope": "Namespaced",
+            "operations": ["CREATE"]}
 _DEBUGGED = {**_CREATED, "resources": ["pods/ephemeralcontainers"], "operations": ["UPDATE"]}
 _DELETED = {**_CREATED, "operations": ["DELETE"]}
 # The API knows the subresource by its parent's group, whatever version of the Eviction a client sends.

@@ -29,9 +29,10 @@ def _constraints() -> Manifest:
         "allowHostDirVolumePlugin": True,
         **dict.fromkeys(denied, False),
         "allowedCapabilities": ["NET_BIND_SERVICE"],
-        "defaultAddCapabilities": None,
-        # Without a priority: a pod that restricted-v2 admits gets that one, for it is the more restrictive.
-        "priority": None,
+        # No null here and below: `oc apply` leaves nulls out, and these fields are required.
+        "defaultAddCapabilities": [],
+        # As without one: a pod that restricted-v2 admits gets that, for it is the more restrictive.
+        "priority": 0,
         "readOnlyRootFilesystem": False,
         "requiredDropCapabilities": ["ALL"],
         "seccompProfiles": ["runtime/default"],

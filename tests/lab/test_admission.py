@@ -186,3 +186,9 @@ def test_the_component_labels_the_namespaces_of_a_kustomization(policed: Api, tm
     made = json.loads(policed.plane.kubectl("create", "--dry-run=server", "-o", "json", "-k", str(tmp_path / "own")))
     assert made["metadata"]["name"] == "shop"
     assert admission.namespace_labels().items() <= made["metadata"]["labels"].items()
+
+
+def test_applying_the_manifests_again_changes_nothing(policed: Api) -> None:
+    """Else a GitOps loop would write them for ever."""
+    lines = policed.plane.kubectl("apply", "-k", str(DEPLOY / "admission")).split("\n")
+    assert [line for line in lines if line and not line.endswith(" unchanged")] == []

@@ -166,15 +166,12 @@ class Trial:
         return self.site.kubectl("get", "events", "-o", "jsonpath={.items[*].message}")
 
     def refused(self) -> bool:
-        """Whether every pod has been tried again and held back: the runtime could not mount over the tombstone, or
-        kubelet did not set the pod up. True when there is none any more."""
-        def held_back(item: dict[str, Any]) -> bool:
-            seen = item.get("status", {}).get("containerStatuses", [])
-            return any("mkdir" in one.get("state", {}).get("waiting", {}).get("message", "") for one in seen) or \
-                "type check failed" in self.site.kubectl(
-                    "get", "events", "--field-selector", f"involvedObject.uid={item['metadata']['uid']}",
-                    "-o", "jsonpath={.items[*].message}")
-        return all(map(held_back, self.items()))
+        """Whether every pod was tried (again) and held back, by kubelet or by the runtime: both name the path. True
+        when there is no pod any more."""
+        def told(uid: str) -> str:
+            return self.site.kubectl("get", "events", "--field-selector", f"involvedObject.uid={uid},type=Warning",
+                                     "-o", "jsonpath={.items[*].message}")
+        return all(self.path in told(uid) for uid in self.pods())
 
     def remove(self) -> None:
         """Whatever a test left: the workload, its pods, the path, what the agent remembers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 import pytest
 import yaml
@@ -143,18 +143,18 @@ class RunAsUser(Strict):
 
 
 class Constraints(Strict):
-    """Every field that is required there is required here; none is allowed that is not known there."""
+    """Every field that is required there is required here, and not null; none is allowed that is not known there."""
 
     apiVersion: Literal["security.openshift.io/v1"]
     kind: Literal["SecurityContextConstraints"]
     metadata: Meta
-    priority: Optional[int]
+    priority: int
     allowPrivilegedContainer: bool
-    defaultAddCapabilities: Optional[list[str]]
-    requiredDropCapabilities: Optional[list[str]]
-    allowedCapabilities: Optional[list[str]]
+    defaultAddCapabilities: list[str]
+    requiredDropCapabilities: list[str]
+    allowedCapabilities: list[str]
     allowHostDirVolumePlugin: bool
-    volumes: Optional[list[str]]
+    volumes: list[str]
     allowHostNetwork: bool
     allowHostPorts: bool
     allowHostPID: bool
