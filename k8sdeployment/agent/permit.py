@@ -117,12 +117,18 @@ class Permit:
                 os.unlink(self.path)
 
     def mine(self) -> bool:
-        """Whether the permit in place is the one that this start granted."""
+        """Whether the permit in place is the one that this start granted. Never waits for what a FIFO may give."""
         try:
-            with open(self.path, encoding="utf-8") as file:
-                return stat.S_ISREG(os.lstat(self.path).st_mode) and file.read().strip() == self._token
-        except OSError:
+            if not stat.S_ISREG(os.lstat(self.path).st_mode):
+                return False
+            with open(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), encoding="utf-8") as file:
+                return file.read().strip() == self._token
+        except (OSError, ValueError):
             return False
+
+    def leads_elsewhere(self) -> bool:
+        """Whether the path is a link to something that exists: kubelet lets pods pass, and they mount another file."""
+        return os.path.islink(self.path) and os.path.exists(self.path)
 
     def withdraw(self, mark: str = STOPPING) -> None:
         """Rename a dangling symlink over the path and void any start: from here on nothing new can begin."""

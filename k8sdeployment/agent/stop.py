@@ -11,7 +11,7 @@ from . import gate, pods
 from .codes import OK, AgentError, ApiError, Late, Unfit, Verdict
 from .ending import BEING_CREATED, Ending
 from .ground import Unproven
-from .permit import ABSENT, STOPPED
+from .permit import ABSENT, STOPPED, STOPPING
 from .scene import Scene
 from .survey import Survey, requested, writer
 from .witness import Witness
@@ -76,12 +76,17 @@ def _witnessed(scene: Scene) -> Verdict:
         if _stays_so(scene, witness):
             permit.mark_stopped()
             return Verdict(OK)
-    permit.withdraw()
-    ending = Ending(scene, witness)
-    ending.run()
-    if ending.ungated or scene.memory.age("ungated") is not None:
-        _unguarded(scene)
-    permit.mark_stopped()
+    elsewhere = permit.leads_elsewhere()
+    while True:
+        permit.withdraw()
+        ending = Ending(scene, witness)
+        ending.run()
+        if elsewhere or ending.ungated or scene.memory.age("ungated") is not None:
+            _unguarded(scene)  # of some pods the witness knows nothing: only the LIST can tell
+        permit.mark_stopped()
+        if permit.state() in (STOPPED, STOPPING):
+            break
+        scene.deadline.demand(f"withdrawing {permit.path}, which somebody puts in place again")
     scene.memory.keep(unheld=None, unavailable=None, holders=None, ungated=None)
     return Verdict(OK, ending.note or (_overruled(scene) if ending.asked else ""))
 

@@ -256,3 +256,10 @@ def fill(directory: Path) -> None:
             (directory / str(number)).write_bytes(b"x" * 4096)
         except OSError:
             return
+
+
+def test_a_fifo_in_the_permits_place_is_not_waited_for(permit: Permit) -> None:
+    grant(permit)
+    os.unlink(permit.path)
+    os.mkfifo(permit.path)
+    assert not permit.mine()

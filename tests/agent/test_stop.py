@@ -187,3 +187,15 @@ def test_what_a_monitor_saw_lose_its_gate_is_not_stopped_without_the_api(started
     assert result.code == 190 and "not well gated any more" in result.reason
     without_api(started)
     assert started.run("stop", seconds=2.0).code == 1
+
+
+def test_what_runs_by_a_link_to_another_file_is_not_stopped_without_the_list(stage: Stage, tmp_path: Path) -> None:
+    """Somebody linked the path to a file of his own: kubelet lets the pods pass, and no mount names the permit."""
+    (tmp_path / "file").touch()
+    stage.permit_file().parent.mkdir(parents=True)
+    stage.permit_file().symlink_to(tmp_path / "file")
+    stage.cluster.change(pods={"app-b": ready_pod("app-b", stage.cluster.spec)}, replicas=1)
+    stage.when_scaled()
+    without_api(stage)
+    result = stage.run("stop", seconds=2.0, guard="required")
+    assert result.code == 1 and "is not proven stopped" in result.reason
