@@ -14,8 +14,6 @@ from .conftest import TYPE, Peer
 
 pytestmark = [pytest.mark.contract, pytest.mark.lab]
 
-ONE_NAME = "must be the name of a Deployment"
-
 
 def create(peer: Peer, cib: str, name: str, *options: str) -> tuple[int, str]:
     return peer.run("pcs", "-f", cib, "resource", "create", name, TYPE, *options)
@@ -57,8 +55,7 @@ def test_pcs_makes_two_monitors_of_it(peer: Peer, cib: str) -> None:
 REFUSED = [
     (["deployment=x", "replicas=3"], "invalid resource option 'replicas'"),
     ([], "required resource option 'deployment' is missing"),
-    (["deployment=BAD_", "--agent-validation"], f"deployment='BAD_' {ONE_NAME}"),
-    (["deployment=db BAD_", "--agent-validation"], f"deployment='db BAD_' {ONE_NAME}"),
+    (["deployment=db BAD_", "--agent-validation"], "deployment='db BAD_' must be the name of a Deployment"),
     (["deployment=x", "replica_min=2", "--agent-validation"], "replica_min=2 must be less than replica_max=1"),
 ]
 
@@ -79,15 +76,12 @@ def test_pcs_updates_it_and_refuses_a_wrong_update(peer: Peer, cib: str) -> None
     code, said = update("replica_min=3", "--agent-validation")
     assert code == 1 and "replica_min=3 must be less than replica_max=3" in said
     assert "replica_min" not in parameters(peer, cib)
-    assert update("guard=") == (0, "") and "guard" not in parameters(peer, cib)
 
 
 def test_pcs_takes_several_workloads_and_gives_them_back(peer: Peer, cib: str) -> None:
     """The command that pcs prints of a resource makes the same resource."""
     assert create(peer, cib, "app", "deployment=db web", "--agent-validation") == (0, "")
     assert parameters(peer, cib) == {"deployment": "db web"}
-    code, said = peer.run("pcs", "-f", cib, "resource", "config", "app")
-    assert code == 0 and 'deployment="db web"' in said
     before = primitive(peer, cib)
     code, said = peer.run("pcs", "-f", cib, "resource", "config", "app", "--output-format=cmd")
     assert code == 0 and "'deployment=db web'" in said
