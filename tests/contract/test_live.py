@@ -34,6 +34,14 @@ def test_crm_resource_starts_checks_and_stops_it(peer: Peer, cib: str, shop: Sho
     assert force("check") == 7
 
 
+@pytest.mark.parametrize("value,expected,words", [("db web", 0, "returned 0"),
+                                                  ("BAD", 6, "must be the name of a Deployment")])
+def test_crm_resource_validates_before_there_is_a_resource(peer: Peer, value: str, expected: int, words: str) -> None:
+    code, said = peer.run("crm_resource", "--validate", "--class", "ocf", "--provider", "aos", "--agent",
+                          "k8sdeployment", "--option", f"deployment={value}")
+    assert code == expected and words in said
+
+
 def test_crm_resource_validates_on_this_site(peer: Peer, cib: str, shop: Shop) -> None:
     """At level 10 with what stands on this site, by default with the parameters alone."""
     resource(peer, cib, shop, "app")
