@@ -18,8 +18,8 @@ from tests.situations.rows import Row, shortcomings
 ROWS = rows.load()
 ACTIONS = {"passive": codes.PASSIVE}
 # What the API server, a pod or somebody's program says, and the agent passes on.
-FOREIGN = {"ImagePullBackOff", "no such image", "argocd-controller", "forbidden", "too many requests", "Deployment",
-           "web"}
+FOREIGN = {"ImagePullBackOff", "no such image", "argocd-controller", "forbidden", "exceeded quota", "too many requests",
+           "Deployment", "web"}
 # Asks pytest itself, in a process of its own, which situations each test carries.
 COLLECT = """
 import json, sys, pytest

@@ -9,12 +9,17 @@ import pytest
 
 from k8sdeployment.agent.permit import STOPPED, STOPPING
 
+from ..agent.kernel import PYTHON
 from . import faults
 from .proxy import Exchange, Fault
 from .shop import MERGE, Shop
 
 KEPT = {"metadata": {"finalizers": ["example.org/keep"]}}
-STUBBORN = ("sh", "-c", "trap 'sleep 1; exit' TERM; sleep 600 & wait; wait")
+SLOW = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), sys.exit()))
+signal.pause()
+"""
 
 
 @pytest.mark.situation("stop: of what runs")
@@ -117,7 +122,7 @@ def test_kubelet_does_nothing(shop: Shop) -> None:
 @pytest.mark.situation("stop: the pods take their time")
 def test_a_long_pre_stop(shop: Shop) -> None:
     """As with a preStop hook: kubelet waits, and so does the stop."""
-    shop.node.process = STUBBORN
+    shop.node.process = (PYTHON, "-c", SLOW)
     shop.add(pod={"terminationGracePeriodSeconds": 20})
     assert shop.start().code == 0
     began = time.monotonic()
@@ -138,7 +143,7 @@ def test_a_finalizer_gated(shop: Shop) -> None:
 def test_a_finalizer_unguarded(shop: Shop) -> None:
     shop.begun("bare")
     name = keep(shop, "bare")
-    assert shop.stop(2, deployment="bare").code == 1
+    assert shop.stop(4, deployment="bare").code == 1
     shop.write("PATCH", f"{shop.core}/pods/{name}", {"metadata": {"finalizers": None}}, MERGE)
     assert shop.stop(deployment="bare").code == 0
 
@@ -160,7 +165,7 @@ def test_scaled_up_meanwhile_unguarded(shop: Shop) -> None:
     assert shop.get("bare")["spec"]["replicas"] == 0
     shop.proxy.fault = faults.where(faults.of("PATCH"), scaling_up(shop, "bare"))
     shop.scale(1, "bare")
-    assert shop.stop(2, deployment="bare").code == 1
+    assert shop.stop(3, deployment="bare").code == 1
 
 
 def scaling_up(shop: Shop, name: str) -> Fault:
