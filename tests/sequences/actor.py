@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 
 import k8sdeployment.agent
 from k8sdeployment.agent import main as entry
+from k8sdeployment.conductor import settle
 
 from .seams import Seams
 from .world import World
@@ -30,6 +31,7 @@ for _module in pkgutil.iter_modules(k8sdeployment.agent.__path__):  # once here,
 
 _REAL_SECONDS = 60.0  # nothing waits in real time: a child that is silent for so long hangs
 
+SETTLE = "settle"
 DONE, KILLED, ASIDE, BLOCKED, OVERDUE = "done", "killed", "aside", "blocked", "overdue"
 
 
@@ -95,7 +97,10 @@ class _Inside:
         self.seams = Seams(self.world, self.pid, limit, self.step, lambda: self.hand_over(BLOCKED),
                            lambda: self.leave(OVERDUE))
         self.seams.install()
-        code = entry.main(argv, env)
+        if argv[1] == SETTLE:
+            code = settle.main(argv[2:], env, self.world.directory)
+        else:
+            code = entry.main(argv, env)
         world = self.seams.world
         self.pipe.send_bytes(pickle.dumps(Report(DONE, world, self.steps, code, out.getvalue(), err.getvalue())))
 
@@ -115,7 +120,8 @@ class Actor:
         if self._child == 0:
             gc.disable()  # a collection would copy every page that is shared with the parent
             try:
-                _Inside(theirs, world, self.pid, plan).run(["k8sdeployment", action], env, self.began + seconds)
+                argv = ["k8sdeployment", action, *(world.relative(name) for name in world.names)]
+                _Inside(theirs, world, self.pid, plan).run(argv, env, self.began + seconds)
             except BaseException:  # noqa: B036 - nothing of the test may run on in the child
                 os.write(2, traceback.format_exc().encode())
                 os._exit(70)

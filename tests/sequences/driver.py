@@ -14,7 +14,9 @@ from .steps import ACTIONS, Step
 from .world import World
 
 # Seconds, short for speed: a stop must have time for the pods' grace of 3 s and kubelet's 10 s of slack.
-TIMEOUTS = {"probe": 20.0, "monitor": 20.0, "deep": 20.0, "start": 40.0, "stop": 60.0}
+TIMEOUTS = {"probe": 20.0, "monitor": 20.0, "deep": 20.0, "passive": 20.0, "start": 40.0, "stop": 60.0, "settle": 130.0}
+_MONITORS = ("probe", "monitor", "deep", "passive")
+_INTERVAL = {"OCF_RESKEY_CRM_meta_interval": "10000"}
 _HEALED = 0
 AS_ON_THE_FIRST_DAY = (("stop", (0,)), ("probe", (7,)), ("start", (0,)), ("monitor", (0,)), ("deep", (0, 190)),
                        ("probe", (0,)), ("stop", (0,)), ("probe", (7,)))
@@ -24,13 +26,13 @@ class Driver:
     """One site and the cluster's hand on it. `directory`: where the permits and everything else of it lie."""
 
     def __init__(self, directory: str, guard: str = "required", kind: str = "Deployment",
-                 names: tuple[str, ...] = ("app",)) -> None:
+                 names: tuple[str, ...] = ("app",), gated: bool = True) -> None:
         self.directory, self.guard, self.kind, self.names = directory, guard, kind, names
         for part in ("aos", "tmp"):
             os.makedirs(f"{directory}/{part}", exist_ok=True)
         self.kubeconfig = Path(directory, "kubeconfig")
         self._write_kubeconfig(True)
-        self.world = World(f"{directory}/aos", names, kind)
+        self.world = World(f"{directory}/aos", names, kind, gated)
         self.waiting: Actor | None = None  # put aside
         self._said: properties.Before | None = None
         self.made = 0  # steps of the last action
@@ -82,7 +84,7 @@ class Driver:
             "force-delete": (world.force_delete, ()), "disown": (world.disown, ()),
             "delete-workload": (world.delete_workload, ()), "create-workload": (world.create_workload, ()),
             "crash": (world.crash, ()), "tamper": (world.tamper, (step.value,)),
-            "jump": (world.timeline.jump, (step.number,))}
+            "full": (world.fill, (flag,)), "jump": (world.timeline.jump, (step.number,))}
         then, arguments = strikes[step.what]
         world.timeline.after(step.delay, world.strike, step.what, then, *arguments)
         if not step.delay:
@@ -105,7 +107,7 @@ class Driver:
             self.world.free = ""
             if self._said:
                 self._said.unheard = True
-        actor = Actor(self.world, "monitor" if step.what in ("probe", "monitor", "deep") else step.what,
+        actor = Actor(self.world, "monitor" if step.what in _MONITORS else step.what,
                       self.env(step.what), TIMEOUTS[step.what], Plan(step.kill, step.aside))
         report = self._settle(actor, actor.report())
         if report.what == ASIDE:
@@ -164,9 +166,10 @@ class Driver:
                                      "unavailable_grace": "10s"}
         env = environment(self.kubeconfig, f"{self.directory}/aos", **values)
         env |= {TIMEOUT: str(int(TIMEOUTS[action] * 1000)), "HA_RSCTMP": f"{self.directory}/tmp"}
-        if action != "probe":
-            env["OCF_RESKEY_CRM_meta_interval"] = "10000" if action in ("monitor", "deep") else "0"
-        return env | ({"OCF_CHECK_LEVEL": "10"} if action == "deep" else {})
+        more = {"monitor": _INTERVAL, "deep": {**_INTERVAL, "OCF_CHECK_LEVEL": "10"},
+                "passive": {**_INTERVAL, "OCF_RESKEY_CRM_meta_role": "Stopped"},
+                "settle": {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"}}
+        return env | more.get(action, {})
 
     # -- healing --------------------------------------------------------------------------------------------------
 

@@ -44,7 +44,8 @@ class Local:
 
     @property
     def path(self) -> str:
-        return str(self.pod["spec"]["volumes"][0]["hostPath"]["path"])
+        """The permit's, "" without a gate."""
+        return str(next((one["hostPath"]["path"] for one in self.pod["spec"]["volumes"]), ""))
 
 
 @dataclass
@@ -101,7 +102,7 @@ class Kubelet:
         local = self.pods.get(uid)
         if not self.running or local is None or local.ending or local.passed:
             return
-        if kind_at(local.path) != "file":
+        if local.path and kind_at(local.path) != "file":
             local.tries += 1
             return self._soon(0, min(_LONGEST_BACKOFF, 0.5 * 2 ** local.tries), self._set_up, uid)
         local.passed = True
@@ -115,13 +116,13 @@ class Kubelet:
         local = self.pods.get(uid)
         if not self.running or local is None or local.ending or local.main or not local.passed:
             return
-        kind = kind_at(local.path)
+        kind = kind_at(local.path) if local.path else "none"
         if kind == "dangling":  # mkdir: file exists
             local.restarts += 1
             return self._soon(5, 10 * 2 ** min(local.restarts, 4), self._create, uid)
         if kind == "missing":
             os.makedirs(local.path)
-        root = self.host.within(os.path.realpath(local.path))
+        root = self.host.within(os.path.realpath(local.path)) if local.path else ""
         name = f"{uid}-{local.restarts}"
         main = self.host.spawn(181, local.workload, cgroup=f"/kubepods/pod{uid}/{name}", root=root, main=True,
                                workload=local.workload, container=name, delay=self._delay(local))

@@ -82,11 +82,11 @@ def is_ready(pod: Object) -> bool:
 
 
 def workload(kind: str, name: str, permit: str, grace: int) -> Object:
-    """A gated workload as its owner wrote it."""
+    """A workload as its owner wrote it; gated unless `permit` is ""."""
     mount = {"name": "permit", "mountPath": "/run/permit", "readOnly": True}
-    volumes = [{"name": "permit", "hostPath": {"path": permit, "type": "File"}}]
-    pod = {"containers": [{"name": name, "volumeMounts": [mount]}], "volumes": volumes,
-           "terminationGracePeriodSeconds": grace}
+    volume = {"name": "permit", "hostPath": {"path": permit, "type": "File"}}
+    pod = {"containers": [{"name": name, "volumeMounts": [mount] if permit else []}],
+           "volumes": [volume] if permit else [], "terminationGracePeriodSeconds": grace}
     return {"metadata": {"name": name, "generation": 1}, "status": {},
             "spec": {"replicas": 0, "template": {"spec": pod}}}
 

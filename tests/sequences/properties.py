@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from k8sdeployment.agent.codes import ALLOWED
+from k8sdeployment.agent.codes import ALLOWED, MONITOR, PASSIVE
 
 from .actor import Report
 from .world import World
 
-_NAMES = {"deep": "monitor"}
+_NAMES = {"deep": MONITOR, "passive": PASSIVE}
 _PREFIX = "ocf-exit-reason:"
 
 
@@ -30,18 +30,27 @@ class Before:
     writes: int
     wanted: bool
     opened: int
+    down: bool
     interrupted: bool = False
     unheard: bool = False
 
     @classmethod
     def of(cls, world: World, action: str) -> Before:
         return cls(action, world.running(), granted(world), world.ends, world.struck, world.api.writes, wanted(world),
-                   world.opened)
+                   world.opened, down(world))
 
 
 def granted(world: World) -> bool:
     """A regular file stands at every workload's path."""
-    return all(os.path.isfile(path) and not os.path.islink(path) for path in map(world.path, world.names))
+    files = [os.path.isfile(path) and not os.path.islink(path) for path in map(world.path, world.names)]
+    return world.gated and all(files)
+
+
+def down(world: World) -> bool:
+    """The tombstone of a proven stop stands at every workload's path, the cluster knows, and nothing runs."""
+    paths = [world.path(name) for name in world.names]
+    return bool(world.free) and all(os.path.islink(path) and os.readlink(path) == "STOPPED" for path in paths) \
+        and not world.running()
 
 
 def wanted(world: World) -> bool:
@@ -52,6 +61,8 @@ def wanted(world: World) -> bool:
 
 def judge(world: World, before: Before, report: Report) -> None:
     """Notes what is violated."""
+    if before.action == "settle":
+        return _settled(world, before, report)
     _codes(world, before, report)
     _reasons(world, before, report)
     if world.opened == before.opened and not before.unheard:  # who opens the gate by hand meanwhile knows it
@@ -97,12 +108,14 @@ def _started(world: World, before: Before) -> None:
     missing = [name for name in world.names if not world.ran_lately(name)]
     if missing:
         world.violated(f"start said that it is up, but nothing of {missing} runs")
-    if not granted(world) and world.struck == before.struck:
+    if world.gated and not granted(world) and world.struck == before.struck:
         world.violated("start said that it is up without a permit in place")
 
 
 def _steady(world: World, before: Before, report: Report) -> None:
     """What ran all the time under a permit is never called stopped or failed because something else was away."""
+    if before.down and down(world) and before.action in ("probe", "passive") and report.code != 7:
+        world.violated(f"{before.action} answered {report.code} for what was proven stopped all the time")
     steady = before.granted and granted(world) and set(before.running) == set(world.names) \
         and world.ends == before.ends and world.struck == before.struck and not before.interrupted
     if not steady:
@@ -116,3 +129,11 @@ def _steady(world: World, before: Before, report: Report) -> None:
         world.violated(f"{before.action} answered {report.code} for what ran all the time, only the API was away")
     if before.action == "start" and world.api.writes > before.writes and before.wanted:
         world.violated("a start of what was up wrote to the API")
+
+
+def _settled(world: World, before: Before, report: Report) -> None:
+    """What is put in order before a site joins; what runs under the cluster's word is left alone."""
+    if report.code not in (0, 1) or "Traceback" in report.err or "SECRET" in report.err + report.out:
+        world.violated(f"settle answered {report.code}: {report.err}")
+    if before.granted and granted(world) and world.api.writes > before.writes and not before.interrupted:
+        world.violated("settle wrote to the API though the workload is granted")

@@ -8,6 +8,7 @@ may be killed or put aside.
 from __future__ import annotations
 
 import builtins
+import errno
 import fcntl
 import io
 import os
@@ -19,6 +20,8 @@ import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+
+from k8sdeployment.agent.access import ACCOUNT
 
 from .sockets import Socket
 from .world import World
@@ -114,6 +117,8 @@ class Seams:
 
         def effect(*paths: Any, **more: Any) -> Any:
             self.step(f"{name} {' '.join(os.path.basename(str(path)) for path in paths)}")
+            if name in ("symlink", "mkdir", "link"):
+                self._make(paths[-1] if name != "mkdir" else paths[0])
             found = real(*paths, **more)
             if name in ("rename", "replace"):
                 self.world.host.renamed(str(paths[0]), str(paths[1]))
@@ -121,6 +126,11 @@ class Seams:
                 self.world.host.removed(str(paths[0]))
             return found
         return effect
+
+    def _make(self, path: Any) -> None:
+        """OSError where no file can be made any more."""
+        if self.world.full and not os.path.lexists(path):
+            raise OSError(errno.ENOSPC, "No space left on device", path)
 
     def _open_number(self, path: Any, flags: int, mode: int = 0o777, **more: Any) -> int:
         if _in_proc(path):
@@ -131,6 +141,7 @@ class Seams:
             return file
         if flags & (os.O_CREAT | os.O_WRONLY | os.O_RDWR):
             self.step(f"open {os.path.basename(str(path))}")
+            self._make(path)
         if not flags & os.O_NONBLOCK:
             self._block(path)
         return int(_REAL["os.open"](path, flags, mode, **more))
@@ -138,8 +149,11 @@ class Seams:
     def _open(self, path: Any, mode: str = "r", *more: Any, **named: Any) -> Any:
         if _in_proc(path):
             return io.StringIO(self.world.host.read(str(path)))
+        if path == f"{ACCOUNT}/token":
+            return io.StringIO("SECRET")
         if set(mode) & set("wax+"):
             self.step(f"write {os.path.basename(str(path))}")
+            self._make(path)
         self._block(path)
         return _REAL["open"](path, mode, *more, **named)
 

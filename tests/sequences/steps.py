@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .apiserver import MODES
 
-ACTIONS = ("probe", "monitor", "deep", "start", "stop")
+ACTIONS = ("probe", "monitor", "deep", "passive", "settle", "start", "stop")
 # Not among them: "link", to a file elsewhere. Pods that start on that mount another file than the permit, and the
 # witness does not know them; with the API away there is no other proof (docs/permit.md, what the witness covers).
 TAMPERINGS = ("unlink", "directory", "fifo", "dangling", "file", "forget", "memory")
@@ -36,15 +36,19 @@ class Step:
         return f"Step({self.what!r}, {self.seed}" + "".join(f", {k}={v!r}" for k, v in more.items() if v) + ")"
 
 
-def history(dice: random.Random) -> list[Step]:
-    """A random history, often one that begins with a start: most of what is interesting happens to what runs."""
+def history(dice: random.Random, gated: bool = True) -> list[Step]:
+    """A random history, often one that begins with a start: most of what is interesting happens to what runs.
+
+    Of a workload without a gate only the API can tell, and only as long as kubelet and the objects do not lie: what
+    makes them lie, and a start that goes on unseen, is left out for it.
+    """
     steps = [] if dice.random() < 0.2 else [Step("start", _seed(dice))]
     for _ in range(dice.randrange(3, 14)):
         steps.append(_action(dice) if dice.random() < 0.55 else _fault(dice))
     if dice.random() < 0.5:
         at = dice.randrange(len(steps) + 1)
         steps[at:at] = dice.choice(_MOTIFS)(dice)
-    return steps
+    return steps if gated else [replace(step, aside=0) for step in steps if step.what not in _NEEDS_A_GATE]
 
 
 def _seed(dice: random.Random) -> int:
@@ -52,7 +56,7 @@ def _seed(dice: random.Random) -> int:
 
 
 def _action(dice: random.Random) -> Step:
-    what = dice.choices(ACTIONS, (3, 3, 2, 4, 4))[0]
+    what = dice.choices(ACTIONS, (3, 3, 2, 1, 1, 4, 4))[0]
     fate, at = dice.random(), 1 + int(dice.expovariate(1 / 25))
     if fate < 0.20:
         return Step(what, _seed(dice), kill=at)
@@ -121,8 +125,11 @@ def _torn(dice: random.Random) -> list[Step]:
 def _after_boot(dice: random.Random) -> list[Step]:
     """etcd still asks for what ran before the power cut."""
     return [Step("start", _seed(dice)), Step("reboot", _seed(dice), number=round(dice.uniform(1, 30), 1)),
-            Step("probe", _seed(dice)), Step("start", _seed(dice), kill=dice.choice((0, dice.randrange(1, 60))))]
+            Step(dice.choice(("probe", "settle", "passive")), _seed(dice)),
+            Step("start", _seed(dice), kill=dice.choice((0, dice.randrange(1, 60))))]
 
+
+_NEEDS_A_GATE = ("kubelet", "force-delete", "disown", "reboot", "insist", "freeze", "delete-workload")
 
 # What happens less often by itself than it is worth. Inserted whole, anywhere.
 _MOTIFS = [_overtaken, _stale, _hidden, _poisoned, _torn, _after_boot]
@@ -148,4 +155,5 @@ _FAULTS = {
     "reboot": (3, lambda dice: ("", round(dice.uniform(1, 30), 1))),
     "jump": (1, lambda dice: ("", dice.choice((-1e9, -3600.0, 60.0, 1e9)))),
     "kubeconfig": (1, _switch),
+    "full": (1, _switch),
 }

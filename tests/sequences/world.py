@@ -24,10 +24,11 @@ KINDS = {"Deployment": "deployment", "StatefulSet": "statefulset"}
 class World:
     """One site with its workloads, stopped and never granted. Everything in it can be pickled."""
 
-    def __init__(self, directory: str, names: tuple[str, ...] = ("app",), kind: str = "Deployment") -> None:
+    def __init__(self, directory: str, names: tuple[str, ...] = ("app",), kind: str = "Deployment",
+                 gated: bool = True) -> None:
         self.dice = random.Random(0)
         self.timeline = Timeline()
-        self.names, self.kind, self.directory = names, kind, directory
+        self.names, self.kind, self.directory, self.gated = names, kind, directory, gated
         self.objects = Objects()
         self.controllers = Controllers(self.timeline, self.objects, self.dice)
         self.host = Host(self.timeline, directory, self.dice)
@@ -41,16 +42,20 @@ class World:
         self.struck = 0
         self.opened = 0  # how often somebody opened the gate by hand
         self.last_end = dict.fromkeys(names, -1e9)
+        self.full = False  # the permit directory's file system
         self.greedy = 0  # replicas that an autoscaler or a GitOps loop insists on
         self.host.boot()
         for name in names:
             self.objects.put(kind, self._workload(name))
 
     def _workload(self, name: str) -> dict[str, object]:
-        return workload(self.kind, name, self.path(name), 3)
+        return workload(self.kind, name, self.path(name) if self.gated else "", 3)
+
+    def relative(self, name: str) -> str:
+        return f"default/{KINDS[self.kind]}/{name}"
 
     def path(self, name: str) -> str:
-        return f"{self.directory}/permits/default/{KINDS[self.kind]}/{name}"
+        return f"{self.directory}/permits/{self.relative(name)}"
 
     def note(self, text: str) -> None:
         self.trace.append(f"{self.timeline.now:10.3f} {text}")
@@ -102,7 +107,9 @@ class World:
         self.kubelet.stubborn = True
 
     def scale_by_hand(self, replicas: int) -> None:
+        """Somebody else scales. Nothing holds a workload without a gate back then: whoever starts it knows that."""
         if self.api.up:
+            self.free = self.free if self.gated or not replicas else ""
             self.scale(replicas)
 
     def api_stop(self) -> None:
@@ -164,6 +171,10 @@ class World:
         for process in list(self.host.processes.values()):
             if process.main:
                 self.host.exit(process.pid)
+
+    def fill(self, full: bool) -> None:
+        """No file, link or directory can be made any more; renaming and removing go on (tmpfs without a free inode)."""
+        self.full = full
 
     def freeze(self, frozen: bool) -> None:
         for process in self.host.processes.values():
@@ -227,4 +238,5 @@ class World:
         self.kubelet.stubborn = False
         self.insist(0)
         self.freeze(False)
+        self.fill(False)
         self.create_workload()
