@@ -77,8 +77,10 @@ class Trial:
                      "template": {"metadata": {"labels": labels}, "spec": spec}},
         }
 
-    def apply(self, **pod: Any) -> None:
-        text = json.dumps(self.manifest(**pod))
+    def apply(self, replicas: int = 0, **pod: Any) -> None:
+        workload = self.manifest(**pod)
+        workload["spec"]["replicas"] = replicas
+        text = json.dumps(workload)
         self.site.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text)
 
     def observed(self) -> bool:
