@@ -46,6 +46,23 @@ def test_a_forced_deletion_is_refused(policed: Api, running: str, who: str) -> N
         policed.delete(running, *FORCE, by=who)
 
 
+def test_a_forced_deletion_of_a_pod_that_is_terminating_is_refused(policed: Api) -> None:
+    """What people do when a pod hangs in Terminating; only kubelet knows when it has ended."""
+    name = stand(policed, "hanging", ran(RUNNING, "Running"))
+    policed.plane.kubectl("delete", "pod", name, "-n", PLAIN, "--wait=false")
+    assert "may still run" in policed.delete(name, *FORCE)
+    assert policed.delete(name, *FORCE, by=f"system:node:{NODE}") == ""
+
+
+def test_a_forced_deletion_of_many_is_refused(policed: Api, running: str) -> None:
+    """A deletion of a collection is asked about for each of its pods."""
+    path = f"/api/v1/namespaces/{PLAIN}/pods?fieldSelector=metadata.name={running}"
+    options = {"kind": "DeleteOptions", "apiVersion": "v1", "dryRun": ["All"], "gracePeriodSeconds": 0}
+    status, answer = policed.plane.ask("DELETE", path, options)
+    assert status == 403 and "may still run" in answer["message"]
+    assert policed.plane.ask("DELETE", path, {**options, "gracePeriodSeconds": 5})[0] == 200
+
+
 def test_the_node_itself_finishes_its_deletions(policed: Api, running: str) -> None:
     """kubelet's last word on a pod is a deletion with grace 0. Kubernetes itself keeps another node from it."""
     assert policed.delete(running, *FORCE, by=f"system:node:{NODE}") == ""
