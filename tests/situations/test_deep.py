@@ -85,5 +85,20 @@ def test_a_pod_without_a_gate_is_never_not_running(shop: Shop) -> None:
     assert shop.deep().code != 7
 
 
+@pytest.mark.situation("stop: the template lost its gate")
+def test_a_stop_without_a_gate_believes_the_list(shop: Shop) -> None:
+    """The witness knows nothing of the new pods."""
+    shop.begun()
+    lose_the_gate(shop)
+    shop.until(lambda: not shop.node.alive(), "the rollout")
+    assert shop.deep().code == 190
+    server = shop.proxy.url
+    shop.api_away()
+    assert shop.stop(3).code == 1
+    shop.ask_at(server)
+    assert shop.stop().code == 0
+    assert shop.pods() == []
+
+
 def lose_the_gate(shop: Shop) -> None:
     shop.patch({"spec": {"template": {"spec": {"volumes": None, "containers": [{"name": "app", "image": "app"}]}}}})
