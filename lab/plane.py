@@ -21,6 +21,7 @@ import ssl
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Optional
 
@@ -86,7 +87,7 @@ class Plane:
     def start_api(self) -> None:
         """Returns when the API server is ready and its RBAC objects are read."""
         self._spawn("kube-apiserver", parts.apiserver(self.directory, self.ports))
-        waiting.until(self.ready, "the API server being ready", UP_SECONDS, lambda: self.log("kube-apiserver"))
+        self._await("kube-apiserver", self.ready)
 
     def stop_api(self) -> None:
         """At once, as a power cut would."""
@@ -95,8 +96,8 @@ class Plane:
     def start_controllers(self) -> None:
         """Returns when its work shows: `default` has its service account."""
         self._spawn("kube-controller-manager", parts.controllers(self.directory))
-        waiting.until(lambda: self.ask("GET", "/api/v1/namespaces/default/serviceaccounts/default")[0] == 200,
-                      "the controller manager's first work", UP_SECONDS, lambda: self.log("kube-controller-manager"))
+        self._await("kube-controller-manager",
+                    lambda: self.ask("GET", "/api/v1/namespaces/default/serviceaccounts/default")[0] == 200)
 
     def stop_controllers(self) -> None:
         self._kill("kube-controller-manager")
@@ -186,6 +187,15 @@ class Plane:
             self._running[name] = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", str(self._binaries / argv[0]), *argv[1:]],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory, start_new_session=True)
+
+    def _await(self, name: str, condition: Callable[[], bool]) -> None:
+        """LabError with a daemon's last words when it does not come so far, at once when one has ended."""
+        def come_so_far() -> bool:
+            for other, process in self._running.items():
+                if process.poll() is not None:
+                    raise LabError(f"{other} ended with code {process.returncode}: {self.log(other)}")
+            return condition()
+        waiting.until(lambda: come_so_far() or None, f"{name} being ready", UP_SECONDS, lambda: self.log(name))
 
     def _kill(self, name: str) -> None:
         process = self._running.pop(name, None)
