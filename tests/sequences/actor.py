@@ -98,11 +98,20 @@ class _Inside:
                            lambda: self.leave(OVERDUE))
         self.seams.install()
         if argv[1] == SETTLE:
-            code = settle.main(argv[2:], env, self.world.directory)
+            code = _settle(argv[2:], env, self.world.directory)
         else:
             code = entry.main(argv, env)
         world = self.seams.world
         self.pipe.send_bytes(pickle.dumps(Report(DONE, world, self.steps, code, out.getvalue(), err.getvalue())))
+
+
+def _settle(arguments: list[str], env: dict[str, str], directory: str) -> int:
+    """As its module ends: an error that nobody caught is the interpreter's 1."""
+    try:
+        return settle.main(arguments, env, directory)
+    except OSError as error:
+        sys.stderr.write(str(error))
+        return 1
 
 
 class Actor:

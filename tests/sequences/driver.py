@@ -18,8 +18,8 @@ TIMEOUTS = {"probe": 20.0, "monitor": 20.0, "deep": 20.0, "passive": 20.0, "star
 _MONITORS = ("probe", "monitor", "deep", "passive")
 _INTERVAL = {"OCF_RESKEY_CRM_meta_interval": "10000"}
 _HEALED = 0
-AS_ON_THE_FIRST_DAY = (("stop", (0,)), ("probe", (7,)), ("start", (0,)), ("monitor", (0,)), ("deep", (0, 190)),
-                       ("probe", (0,)), ("stop", (0,)), ("probe", (7,)))
+AS_ON_THE_FIRST_DAY = (("stop", (0,)), ("start", (0,)), ("deep", (0, 190)), ("probe", (0,)), ("stop", (0,)),
+                       ("probe", (7,)))
 
 
 class Driver:

@@ -31,13 +31,14 @@ class Before:
     wanted: bool
     opened: int
     down: bool
+    began: float
     interrupted: bool = False
     unheard: bool = False
 
     @classmethod
     def of(cls, world: World, action: str) -> Before:
         return cls(action, world.running(), granted(world), world.ends, world.struck, world.api.writes, wanted(world),
-                   world.opened, down(world))
+                   world.opened, down(world), world.timeline.now)
 
 
 def granted(world: World) -> bool:
@@ -105,7 +106,9 @@ def _reasons(world: World, before: Before, report: Report) -> None:
 def _started(world: World, before: Before) -> None:
     if before.interrupted:
         return
-    missing = [name for name in world.names if not world.ran_lately(name)]
+    # Where something befell it meanwhile, each must have run at some time; they start one after the other.
+    lately = 1.0 if world.struck == before.struck else world.timeline.now - before.began
+    missing = [name for name in world.names if not world.ran_lately(name, lately)]
     if missing:
         world.violated(f"start said that it is up, but nothing of {missing} runs")
     if world.gated and not granted(world) and world.struck == before.struck:

@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 from .apiserver import MODES
 
 ACTIONS = ("probe", "monitor", "deep", "passive", "settle", "start", "stop")
-# Not among them: "link", to a file elsewhere. Pods that start on that mount another file than the permit, and the
-# witness does not know them; with the API away there is no other proof (docs/permit.md, what the witness covers).
-TAMPERINGS = ("unlink", "directory", "fifo", "dangling", "file", "forget", "memory")
+TAMPERINGS = ("unlink", "directory", "fifo", "link", "dangling", "file", "forget", "memory")
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,11 @@ def history(dice: random.Random, gated: bool = True) -> list[Step]:
         at = dice.randrange(len(steps) + 1)
         steps[at:at] = dice.choice(_MOTIFS)(dice)
     return steps if gated else [replace(step, aside=0) for step in steps if step.what not in _NEEDS_A_GATE]
+
+
+def short(dice: random.Random) -> list[Step]:
+    """A few steps around something that is worth it."""
+    return [*history(dice)[:dice.randrange(4)], *dice.choice(_MOTIFS)(dice), *history(dice)[1:3]]
 
 
 def _seed(dice: random.Random) -> int:
@@ -129,10 +132,17 @@ def _after_boot(dice: random.Random) -> list[Step]:
             Step("start", _seed(dice), kill=dice.choice((0, dice.randrange(1, 60))))]
 
 
+def _alone(dice: random.Random) -> list[Step]:
+    """The API is away, or answers nothing that can be used, when it is needed."""
+    mode = Step("mode", _seed(dice), dice.choice(MODES), dice.choice((0.7, 1.0)))
+    return [Step("start", _seed(dice)), dice.choice((mode, Step("api", _seed(dice)))),
+            Step(dice.choice(("start", "stop", "stop", "monitor")), _seed(dice))]
+
+
 _NEEDS_A_GATE = ("kubelet", "force-delete", "disown", "reboot", "insist", "freeze", "delete-workload")
 
 # What happens less often by itself than it is worth. Inserted whole, anywhere.
-_MOTIFS = [_overtaken, _stale, _hidden, _poisoned, _torn, _after_boot]
+_MOTIFS = [_overtaken, _stale, _hidden, _poisoned, _torn, _after_boot, _alone]
 
 # What may befall the site: weight, and how its value and number are drawn.
 _FAULTS = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from .conftest import MakeDriver
+from .conftest import MakeDriver, option
 from .driver import Driver
 from .steps import Step
 
@@ -27,6 +27,7 @@ SITUATIONS = {
     "a deep monitor of what runs": ([Step("start", 1)], "deep"),
 }
 NEXT = ("probe", "monitor", "start", "stop")
+MANY = 1000  # from so many histories on (make sequences) every next action is tried after every kill
 _IN_ORDER = (("stop", (0,)), ("probe", (7,)))
 
 
@@ -37,17 +38,21 @@ def _begun(driver: Driver, before: Sequence[Step]) -> Driver:
     return driver
 
 
+@pytest.mark.parametrize("names", [("app",), ("db", "web")], ids=" ".join)
 @pytest.mark.parametrize("situation", SITUATIONS)
-def test_killed_at_every_step(driver: MakeDriver, situation: str) -> None:
+def test_killed_at_every_step(driver: MakeDriver, pytestconfig: pytest.Config, seed: int, situation: str,
+                              names: tuple[str, ...]) -> None:
+    """After each kill one next action, another one with each seed; `make sequences` tries them all."""
     before, action = SITUATIONS[situation]
-    whole = _begun(driver(), before)
-    steps = whole.act(Step(action, 9)).steps
+    steps = _begun(driver(names=names), before).act(Step(action, 9)).steps
     assert steps, "nothing to kill it at"
-    for index in range(1, len(steps) + 1):
-        following = NEXT[index % len(NEXT)]
-        broken = _begun(driver(), before)
-        broken.act(Step(action, 9, kill=index))
-        broken.act(Step(following, 10))
-        broken.recover(_IN_ORDER)
-        assert not broken.world.violations, (
-            f"killed at {index} ({steps[index - 1]}), then {following}\n" + "\n".join(broken.world.trace))
+    thorough = option(pytestconfig, "sequences", 0) >= MANY
+    for index in range(1, len(steps) + 1, 1 if thorough or len(names) == 1 else 4):
+        for following in NEXT if thorough else [NEXT[(index + seed) % len(NEXT)]]:
+            broken = _begun(driver(names=names), before)
+            broken.act(Step(action, 9, kill=index))
+            broken.act(Step(following, 10))
+            broken.recover(_IN_ORDER)
+            assert not broken.world.violations, (
+                f"killed at {index} ({steps[index - 1]}), then {following}; seed {seed}\n"
+                + "\n".join(broken.world.trace))

@@ -83,7 +83,7 @@ class World:
         """The workloads of which something runs."""
         return [name for name in self.names if self.host.of(name)]
 
-    def ran_lately(self, name: str, seconds: float = 1.0) -> bool:
+    def ran_lately(self, name: str, seconds: float) -> bool:
         return bool(self.host.of(name)) or self.timeline.now - self.last_end[name] <= seconds
 
     def said_stopped(self, word: str) -> None:
