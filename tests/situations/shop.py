@@ -27,6 +27,7 @@ from .proxy import Proxy
 Object = dict[str, Any]
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+SLACK = 1.0  # a start or stop of 3 s leaves itself 0.5 s: a busy machine may spend that on starting Python
 SECONDS = 20.0  # for what the control plane does by itself
 WORKLOADS = {"app": "Deployment", "bare": "Deployment", "db": "Deployment", "web": "Deployment", "set": "StatefulSet"}
 _ROLE = "OCF_RESKEY_CRM_meta_role"

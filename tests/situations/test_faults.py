@@ -19,10 +19,9 @@ from ..agent.kernel import tmpfs
 from ..agent.tls import Authority
 from . import faults
 from .proxy import Fault, none, proxied
-from .shop import Seen, Shop
+from .shop import SLACK, Seen, Shop
 
 SECONDS = 3.0  # Pacemaker's timeout in these tests
-SLACK = 1.0  # of that so little is left to a start that a busy machine may spend it on starting Python
 
 
 def reset_at_once(raw: socket.socket) -> bool:

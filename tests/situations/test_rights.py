@@ -67,6 +67,7 @@ def test_rights_removed(shop: Shop) -> None:
     assert shop.monitor().code == 190
     assert shop.start().code == 4
     assert shop.validate().code == 4
+    assert shop.probe(2, deployment="bare", guard="off").code == 1
 
 
 @pytest.mark.situation("403: the API server is not ready yet")
@@ -89,5 +90,6 @@ def test_a_new_ca(shop: Shop) -> None:
     shop.plane.rotate()
     assert shop.monitor().code == 190
     assert shop.start(2).code == 1
+    assert shop.probe(2, deployment="bare", guard="off").code == 1
     shutil.copy(shop.plane.authority, known)
     assert shop.monitor().code == 0
