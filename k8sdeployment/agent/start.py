@@ -187,10 +187,12 @@ def _confirmed(scene: Scene, leftovers: set[str]) -> bool:
     ready = [pod for pod in fresh if pods.ready(pod) and not pods.leaving(pod)]
     if len(ready) < min(scene.settings.replica_max, max(survey.spec, 1)):
         return False
-    if scene.ground is not None and survey.gate == gate.WHOLE and not scene.held():
+    gated = scene.ground is not None and survey.gate == gate.WHOLE
+    if gated and not scene.held():
         return False
-    scene.memory.keep(grace=pods.grace(ready), pods=" ".join(sorted(pods.marks(fresh))), unheld=None, unavailable=None,
-                      ungated=None)
+    # Of a workload without a gate nobody is a holder: nothing holds its containers back after a stop by signals.
+    marks = " ".join(sorted(pods.marks(fresh))) if gated else None
+    scene.memory.keep(grace=pods.grace(ready), pods=marks, unheld=None, unavailable=None, ungated=None)
     return True
 
 

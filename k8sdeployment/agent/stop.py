@@ -81,8 +81,12 @@ def _witnessed(scene: Scene) -> Verdict:
         permit.withdraw()
         ending = Ending(scene, witness)
         ending.run()
-        if elsewhere or ending.ungated or scene.memory.age("ungated") is not None:
+        listed = elsewhere or ending.ungated or scene.memory.age("ungated") is not None
+        if listed:
             _unguarded(scene)  # of some pods the witness knows nothing: only the LIST can tell
+        if listed and scene.settings.guard == "auto" and not _is_gated(scene):
+            permit.forget()  # without a gate a tombstone says nothing
+            break
         permit.mark_stopped()
         if permit.state() in (STOPPED, STOPPING):
             break
@@ -134,7 +138,8 @@ def _unguarded(scene: Scene) -> Verdict:
                 return Verdict(OK)
             version, last = survey.version, _remains(survey)
         except ApiError as error:
-            last = str(error)
+            if not deadline.passed():  # cut off by the deadline itself it would hide what was seen before
+                last = str(error)
         if deadline.left() <= 0.3:
             raise Late(f"{settings.workload} is not proven stopped after {deadline.elapsed():.0f}s: {last}")
         _next(scene, version)

@@ -30,7 +30,11 @@ PERMIT_DIR = "/run/aos"
 
 def main(arguments: list[str], env: Mapping[str, str], permit_dir: str = PERMIT_DIR) -> int:
     """0 when the site may join; 1 when nothing can be proven on this host (the pod is retried by kubelet)."""
-    os.makedirs(permit_dir + "/permits", mode=0o755, exist_ok=True)
+    try:
+        os.makedirs(permit_dir + "/permits", mode=0o755, exist_ok=True)
+    except OSError as error:
+        print(f"settle: {permit_dir}/permits cannot be made: {error.strerror}", file=sys.stderr)
+        return 1
     deadline = Deadline(PATIENCE)
     for argument in arguments:
         try:
