@@ -1,4 +1,4 @@
-"""What is wrong with the workload or with this host, though every parameter reads well."""
+"""What is wrong with the workload or with this host, though every parameter reads well; and a clock that jumps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ import pytest
 
 from ..agent.stage import INTERVAL
 from .shop import Shop, template
+
+# The agent with a wall clock that is ten years off, now in this and now in that direction.
+JUMPING = """
+import itertools, runpy, time
+real, turns = time.time, itertools.cycle((-1, 1))
+time.time = lambda: real() + next(turns) * 10 * 365 * 86400
+runpy.run_path({!r}, run_name="__main__")
+"""
 
 
 def halves(path: str) -> dict[str, dict[str, Any]]:
@@ -87,3 +95,21 @@ def test_without_a_place_for_the_memory(shop: Shop, tmp_path: Path) -> None:
     assert shop.run("start", nowhere, deployment="bare", guard="off").code == 0
     assert shop.run("monitor", {**nowhere, **INTERVAL}, deployment="bare", guard="off").code == 0
     assert shop.run("stop", nowhere, deployment="bare", guard="off").code == 0
+
+
+@pytest.mark.situation("the wall clock is set")
+def test_the_wall_clock_jumps(shop: Shop, tmp_path: Path) -> None:
+    """Neither a permit nor a grace depends on it."""
+    jumping = tmp_path / "jumping.py"
+    jumping.write_text(JUMPING.format(str(shop.executable)))
+    shop.executable = jumping
+    shop.begun()
+    shop.add("bare")
+    assert shop.start(deployment="bare").code == 0
+    server = shop.proxy.url
+    shop.api_away()
+    assert shop.monitor().code == 190
+    assert shop.monitor(2, deployment="bare").code == 190
+    shop.ask_at(server)
+    assert shop.monitor().code == 0
+    assert shop.stop().code == 0
