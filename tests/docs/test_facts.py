@@ -113,15 +113,6 @@ def test_messages_to_look_up_are_the_agents_own() -> None:
     assert not [message for message in messages if not said(message, told)]
 
 
-def test_reasons_of_the_situations_are_the_agents_own() -> None:
-    told = literals("k8sdeployment/agent")
-    headings = ("Any action", "Monitor and probe, gated", "Monitor and probe, unguarded", "Start", "Stop")
-    reasons = [word for heading in headings for row in rows(TEXTS["docs/agent.md"], heading)
-               for word in CODE.findall(row[2])]
-    assert len(reasons) > 20
-    assert not [reason for reason in reasons if not said(reason, told)]
-
-
 def test_versions_agree() -> None:
     """The package, the agent's metadata, the changelog's first entry."""
     newest = re.search(r"^## \[(\S+)\]", TEXTS["CHANGELOG.md"], re.MULTILINE)
