@@ -84,7 +84,8 @@ class Driver:
             "force-delete": (world.force_delete, ()), "disown": (world.disown, ()),
             "delete-workload": (world.delete_workload, ()), "create-workload": (world.create_workload, ()),
             "crash": (world.crash, ()), "tamper": (world.tamper, (step.value,)),
-            "full": (world.fill, (flag,)), "jump": (world.timeline.jump, (step.number,))}
+            "full": (world.fill, (flag,)), "roll-out": (world.roll_out, (world.gated,)),
+            "ungate": (world.roll_out, (flag,)), "jump": (world.timeline.jump, (step.number,))}
         then, arguments = strikes[step.what]
         world.timeline.after(step.delay, world.strike, step.what, then, *arguments)
         if not step.delay:

@@ -61,6 +61,14 @@ class Objects:
             item["metadata"]["generation"] += 1
             self.put(kind, item)
 
+    def template(self, kind: str, name: str, spec: Object) -> None:
+        """A new pod template."""
+        item = self.kinds[kind].get(name)
+        if item is not None and item["spec"]["template"]["spec"] != spec:
+            item["spec"]["template"]["spec"] = spec
+            item["metadata"]["generation"] += 1
+            self.put(kind, item)
+
     def terminate(self, name: str) -> None:
         """A plain delete: kubelet ends the pod and removes the object."""
         pod = self.kinds["Pod"][name]
@@ -73,6 +81,10 @@ def _owner(item: Object) -> Object:
     return next((owner for owner in item["metadata"].get("ownerReferences") or () if owner.get("controller")), {})
 
 
+def _leaves(pod: Object) -> bool:
+    return bool(pod["metadata"].get("deletionTimestamp"))
+
+
 def reference(kind: str, owner: Object) -> list[Object]:
     return [{"kind": kind, "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"], "controller": True}]
 
@@ -81,14 +93,17 @@ def is_ready(pod: Object) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions") or ())
 
 
-def workload(kind: str, name: str, permit: str, grace: int) -> Object:
+def workload(name: str, permit: str, grace: int) -> Object:
     """A workload as its owner wrote it; gated unless `permit` is ""."""
+    return {"metadata": {"name": name, "generation": 1}, "status": {},
+            "spec": {"replicas": 0, "template": {"spec": pod_spec(name, permit, grace)}}}
+
+
+def pod_spec(name: str, permit: str, grace: int) -> Object:
     mount = {"name": "permit", "mountPath": "/run/permit", "readOnly": True}
     volume = {"name": "permit", "hostPath": {"path": permit, "type": "File"}}
-    pod = {"containers": [{"name": name, "volumeMounts": [mount] if permit else []}],
-           "volumes": [volume] if permit else [], "terminationGracePeriodSeconds": grace}
-    return {"metadata": {"name": name, "generation": 1}, "status": {},
-            "spec": {"replicas": 0, "template": {"spec": pod}}}
+    return {"containers": [{"name": name, "volumeMounts": [mount] if permit else []}],
+            "volumes": [volume] if permit else [], "terminationGracePeriodSeconds": grace}
 
 
 class Controllers:
@@ -111,42 +126,62 @@ class Controllers:
         self._collect()
 
     def _workload(self, kind: str, item: Object) -> None:
-        owner = item
+        wanted = item["spec"]["replicas"]
         if kind == "Deployment":
-            owner = self._replica_set(item)
-        pods = self._objects.owned("Pod", owner)
-        self._pods(kind, owner, item, pods)
-        ready = [pod for pod in pods if is_ready(pod) and not pod["metadata"].get("deletionTimestamp")]
+            pods = self._rolled_out(item, wanted)
+        else:
+            pods = self._objects.owned("Pod", item)
+            for pod in pods:
+                if pod["spec"] != item["spec"]["template"]["spec"]:
+                    self._objects.terminate(pod["metadata"]["name"])
+            self._ordinals(item, wanted, pods)
+        ready = [pod for pod in pods if is_ready(pod) and not _leaves(pod)]
         status = {"observedGeneration": item["metadata"]["generation"], "replicas": len(pods),
                   "readyReplicas": len(ready), "availableReplicas": len(ready)}
         if status != item["status"]:
             item["status"] = status
             self._objects.put(kind, item)
 
-    def _replica_set(self, item: Object) -> Object:
-        sets = self._objects.owned("ReplicaSet", item)
-        if not sets:
-            made = {"metadata": {"name": f"{item['metadata']['name']}-{self._dice.randrange(16 ** 6):06x}",
-                                 "ownerReferences": reference("Deployment", item)},
-                    "spec": {"replicas": 0, "template": deepcopy(item["spec"]["template"])}}
-            self._objects.put("ReplicaSet", made)
-            sets = [made]
-        if sets[0]["spec"]["replicas"] != item["spec"]["replicas"]:
-            sets[0]["spec"]["replicas"] = item["spec"]["replicas"]
-            self._objects.put("ReplicaSet", sets[0])
-        return sets[0]
+    def _rolled_out(self, item: Object, wanted: int) -> list[Object]:
+        """The ReplicaSet of the template as it is, with a surge: the old ones go once a new pod is ready."""
+        new = self._replica_set(item)
+        old = [one for one in self._objects.owned("ReplicaSet", item) if one is not new]
+        made = self._replicas(new, wanted)
+        for one in old:
+            keep = min(wanted, len(self._objects.owned("Pod", one))) if not any(map(is_ready, made)) else 0
+            made += self._replicas(one, keep)
+        return made
 
-    def _pods(self, kind: str, owner: Object, item: Object, pods: list[Object]) -> None:
-        wanted, stateful = item["spec"]["replicas"], kind == "StatefulSet"
-        active = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    def _replica_set(self, item: Object) -> Object:
+        for one in self._objects.owned("ReplicaSet", item):
+            if one["spec"]["template"] == item["spec"]["template"]:
+                return one
+        made = {"metadata": {"name": f"{item['metadata']['name']}-{self._dice.randrange(16 ** 6):06x}",
+                             "ownerReferences": reference("Deployment", item)},
+                "spec": {"replicas": 0, "template": deepcopy(item["spec"]["template"])}}
+        self._objects.put("ReplicaSet", made)
+        return made
+
+    def _replicas(self, owner: Object, wanted: int) -> list[Object]:
+        """The ReplicaSet's pods, brought to the wanted number; those that leave do not count."""
+        if owner["spec"]["replicas"] != wanted:
+            owner["spec"]["replicas"] = wanted
+            self._objects.put("ReplicaSet", owner)
+        pods = self._objects.owned("Pod", owner)
+        active = [pod for pod in pods if not _leaves(pod)]
         for pod in sorted(active, key=is_ready)[:max(0, len(active) - wanted)]:
             self._objects.terminate(pod["metadata"]["name"])
-        for index in range(max(0, wanted - (len(pods) if stateful else len(active)))):
-            name = owner["metadata"]["name"]
-            taken = {pod["metadata"]["name"] for pod in pods}
-            ordinal = next(number for number in range(99) if f"{name}-{number}" not in taken)
-            suffix = str(ordinal + index) if stateful else f"{self._dice.randrange(16 ** 5):05x}"
-            self._create(f"{name}-{suffix}", "StatefulSet" if stateful else "ReplicaSet", owner)
+        for _ in range(wanted - len(active)):
+            self._create(f"{owner['metadata']['name']}-{self._dice.randrange(16 ** 5):05x}", "ReplicaSet", owner)
+        return pods
+
+    def _ordinals(self, owner: Object, wanted: int, pods: list[Object]) -> None:
+        """A StatefulSet's pods have names: one comes again only when its predecessor is gone."""
+        for pod in pods:
+            if int(pod["metadata"]["name"].rpartition("-")[2]) >= wanted:
+                self._objects.terminate(pod["metadata"]["name"])
+        for ordinal in range(wanted):
+            self._create(f"{owner['metadata']['name']}-{ordinal}", "StatefulSet", owner)
 
     def _create(self, name: str, kind: str, owner: Object) -> None:
         if name not in self._objects.kinds["Pod"]:

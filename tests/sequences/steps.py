@@ -54,6 +54,18 @@ def short(dice: random.Random) -> list[Step]:
     return [*history(dice)[:dice.randrange(4)], *dice.choice(_MOTIFS)(dice), *history(dice)[1:3]]
 
 
+def losing_the_gate(dice: random.Random) -> list[Step]:
+    """A history in which somebody takes the gate out of the template, and perhaps puts it in again.
+
+    Only what the agent can know then is tried: the API answers, and every stop comes to its end.
+    """
+    steps = [replace(step, kill=0) for step in history(dice, gated=False) if step.what in _WITHOUT_ITS_GATE]
+    for back in range(dice.randrange(1, 3)):
+        at = dice.randrange(len(steps) + 1)
+        steps.insert(at, Step("ungate", _seed(dice), number=float(back), delay=_delay(dice)))
+    return steps
+
+
 def _seed(dice: random.Random) -> int:
     return dice.randrange(1 << 30)
 
@@ -139,7 +151,10 @@ def _alone(dice: random.Random) -> list[Step]:
             Step(dice.choice(("start", "stop", "stop", "monitor")), _seed(dice))]
 
 
-_NEEDS_A_GATE = ("kubelet", "force-delete", "disown", "reboot", "insist", "freeze", "delete-workload")
+_NEEDS_A_GATE = ("kubelet", "force-delete", "disown", "reboot", "insist", "freeze", "delete-workload", "tamper")
+
+_WITHOUT_ITS_GATE = ("start", "stop", "monitor", "deep", "settle", "wait", "controllers", "crash", "stubborn", "jump",
+                     "roll-out")
 
 # What happens less often by itself than it is worth. Inserted whole, anywhere.
 _MOTIFS = [_overtaken, _stale, _hidden, _poisoned, _torn, _after_boot, _alone]
@@ -166,4 +181,5 @@ _FAULTS = {
     "jump": (1, lambda dice: ("", dice.choice((-1e9, -3600.0, 60.0, 1e9)))),
     "kubeconfig": (1, _switch),
     "full": (1, _switch),
+    "roll-out": (1, _nothing),
 }

@@ -146,6 +146,17 @@ def test_without_kubelet_an_object_goes_and_its_process_stays(world: World) -> N
     assert not world.running()
 
 
+def test_a_roll_out_has_a_surge(world: World) -> None:
+    _put(world, "file")
+    world.timeline.advance(10.0)
+    first = {process.pid for process in world.host.of("app")}
+    world.roll_out(gated=True)
+    both = world.timeline.advance_until(lambda: bool({one.pid for one in world.host.of("app")} - first), 10.0)
+    assert both and first & {process.pid for process in world.host.of("app")}
+    world.timeline.advance(20.0)
+    assert world.running() and not first & set(world.host.processes)
+
+
 def test_a_boot_ends_everything_and_etcd_still_asks_for_it(world: World) -> None:
     _put(world, "file")
     world.timeline.advance(10.0)

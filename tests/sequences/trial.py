@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .driver import Driver
-from .steps import Step, history
+from .steps import Step, history, losing_the_gate
 
 SHRINKING = 30.0  # seconds
 
@@ -26,11 +26,12 @@ class Outcome:
 def drawn(seed: int, index: int) -> tuple[dict[str, Any], list[Step]]:
     """The site and the steps of one history."""
     dice = random.Random(f"{seed}/{index}")
-    gated = dice.random() < 0.85
+    sort = dice.choices(("gated", "ungated", "losing"), (17, 2, 1))[0]
+    gated = sort != "ungated"
     site = {"guard": dice.choice(("required", "required", "auto") if gated else ("auto", "off")),
             "kind": dice.choice(("Deployment", "Deployment", "StatefulSet")),
             "names": dice.choice((("app",), ("app",), ("app",), ("db", "web"))), "gated": gated}
-    return site, history(dice, gated)
+    return site, losing_the_gate(dice) if sort == "losing" else history(dice, gated)
 
 
 def run(site: dict[str, Any], steps: Sequence[Step]) -> Outcome:

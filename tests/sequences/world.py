@@ -15,9 +15,10 @@ from pathlib import Path
 from .apiserver import ApiServer
 from .host import Host, Process
 from .kubelet import Kubelet
-from .objects import Controllers, Objects, workload
+from .objects import Controllers, Objects, pod_spec, workload
 from .timeline import Timeline
 
+_GRACE = 3  # seconds that a pod has for its end
 KINDS = {"Deployment": "deployment", "StatefulSet": "statefulset"}
 
 
@@ -28,7 +29,8 @@ class World:
                  gated: bool = True) -> None:
         self.dice = random.Random(0)
         self.timeline = Timeline()
-        self.names, self.kind, self.directory, self.gated = names, kind, directory, gated
+        self.names, self.kind, self.directory = names, kind, directory
+        self.gated = self.meant = gated
         self.objects = Objects()
         self.controllers = Controllers(self.timeline, self.objects, self.dice)
         self.host = Host(self.timeline, directory, self.dice)
@@ -49,7 +51,7 @@ class World:
             self.objects.put(kind, self._workload(name))
 
     def _workload(self, name: str) -> dict[str, object]:
-        return workload(self.kind, name, self.path(name) if self.gated else "", 3)
+        return workload(name, self.path(name) if self.gated else "", _GRACE)
 
     def relative(self, name: str) -> str:
         return f"default/{KINDS[self.kind]}/{name}"
@@ -157,6 +159,18 @@ class World:
             pod["metadata"].pop("ownerReferences", None)
             self.objects.put("Pod", pod)
 
+    def roll_out(self, gated: bool) -> None:
+        """Somebody applies another pod template, with the gate or without it."""
+        if not self.api.up:
+            return
+        self.gated = gated
+        if not gated:
+            self.free = ""  # whoever takes the gate away opens it
+            self.opened += 1
+        for name in self.names:
+            self.objects.template(self.kind, name, {**pod_spec(name, self.path(name) if gated else "", _GRACE),
+                                                    "nodeSelector": {"edition": str(self.objects.version)}})
+
     def delete_workload(self) -> None:
         for name in self.names if self.api.up else ():
             self.objects.remove(self.kind, name)
@@ -240,3 +254,5 @@ class World:
         self.freeze(False)
         self.fill(False)
         self.create_workload()
+        if self.gated != self.meant:
+            self.roll_out(self.meant)
