@@ -6,6 +6,8 @@ witness; hence every container must mount it, and anything in between "no gate" 
 
 from __future__ import annotations
 
+import os
+
 from . import pods
 
 TYPE_CHECKING = False
@@ -37,7 +39,7 @@ def faults(pod_spec: dict[str, Any], path: str) -> list[str]:
 
 def condition(pod_spec: dict[str, Any], path: str, permit_dir: str) -> tuple[str, list[str]]:
     """NONE, WHOLE or HALF with the faults. Any volume below the permit directory is the sign of a gate."""
-    if not any(_host_path(volume).startswith(permit_dir + "/") for volume in pod_spec.get("volumes") or ()):
+    if not any(_leads_below(permit_dir, _host_path(volume)) for volume in pod_spec.get("volumes") or ()):
         return NONE, ["no hostPath volume for " + path]
     found = faults(pod_spec, path)
     return (HALF, found) if found else (WHOLE, [])
@@ -67,6 +69,14 @@ def inspect(workload: dict[str, Any], sets: list[dict[str, Any]], members: list[
 
 def _host_path(volume: dict[str, Any]) -> str:
     return str((volume.get("hostPath") or {}).get("path") or "").rstrip("/")
+
+
+def _leads_below(directory: str, path: str) -> bool:
+    """Whether a path is below a directory, however it is spelled: //run, /run/./aos, /var/run (a link to /run)."""
+    plain = "/" + os.path.normpath(path).lstrip("/")
+    if plain.startswith("/var/run/"):
+        plain = plain[len("/var"):]
+    return plain.startswith(directory + "/")
 
 
 def _containers(pod_spec: dict[str, Any]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from .codes import DEGRADED, GENERIC, MONITOR, NOT_RUNNING, OK, PASSIVE, PROBE, Verdict
 from .parameters import Settings
-from .permit import ABSENT, FOREIGN, GRANTED, STOPPED, STOPPING
+from .permit import ABSENT, FOREIGN, GRANTED, STOPPED, STOPPING, word
 
 
 def by_permit(action: str, state: str, held: bool, surely_gated: bool, path: str) -> Verdict | None:
@@ -25,7 +25,7 @@ def by_permit(action: str, state: str, held: bool, surely_gated: bool, path: str
         return None if action == MONITOR else _granted(held, path)
     if held:
         return Verdict(GENERIC, "is being stopped and still runs" if state == STOPPING
-                       else f"runs without a permit ({path} is {state})")
+                       else f"runs without a permit ({path} is {word(state)})")
     if state == FOREIGN:
         return Verdict(GENERIC, f"something foreign stands at {path}: a stop tidies it")
     if state == ABSENT and not surely_gated:

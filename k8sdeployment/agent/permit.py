@@ -22,10 +22,16 @@ from .witness import parent, stray
 
 ABSENT = "absent"
 GRANTED = "granted"
-# Targets that are no valid Kubernetes name: a Deployment called "stopped" must not make other tombstones resolve.
-STOPPING = "STOPPING"
-STOPPED = "STOPPED"
+# Targets that nobody can ever make: below what is no directory. Beside the permits a Deployment of that name could, and
+# so could kubelet, which creates through a dangling link what a stray pod of type FileOrCreate asks for (seen on 1.34).
+STOPPING = "/dev/null/STOPPING"
+STOPPED = "/dev/null/STOPPED"
 FOREIGN = "foreign"
+
+
+def word(state: str) -> str:
+    """A state as messages and documents name it."""
+    return state.rpartition("/")[2]
 
 
 class Permit:
@@ -56,8 +62,7 @@ class Permit:
             if error.errno in (errno.EINVAL, errno.ENOENT):
                 return self.state()  # another process changed it in between
             raise
-        dangles = not os.path.lexists(os.path.join(os.path.dirname(self.path), target))
-        return target if target in (STOPPING, STOPPED) and dangles else FOREIGN
+        return target if target in (STOPPING, STOPPED) else FOREIGN
 
     # -- lock and announcement ------------------------------------------------------------------------------------
 

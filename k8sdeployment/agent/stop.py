@@ -110,7 +110,11 @@ def _overruled(scene: Scene) -> str:
 def _is_gated(scene: Scene) -> bool:
     """guard=auto and no permit since the boot: nothing ran if the workload is gated; one without a gate may."""
     from .api import insist
-    survey: Survey = insist(lambda: Survey(scene, scene.deadline), scene.deadline)
+    try:
+        survey: Survey = insist(lambda: Survey(scene, scene.deadline), scene.deadline)
+    except ApiError as error:
+        raise Late(f"{scene.settings.workload} is not proven stopped after {scene.deadline.elapsed():.0f}s: {error}") \
+            from error
     return survey.gate == gate.WHOLE
 
 

@@ -19,7 +19,7 @@ from k8sdeployment.agent.api import insist
 from k8sdeployment.agent.codes import AgentError, Conflict, Unreachable
 from k8sdeployment.agent.deadline import Deadline
 from k8sdeployment.agent.parameters import load
-from k8sdeployment.agent.permit import ABSENT
+from k8sdeployment.agent.permit import ABSENT, word
 from k8sdeployment.agent.scene import Scene, scenes
 from k8sdeployment.agent.survey import Survey
 
@@ -60,7 +60,7 @@ def _scene(argument: str, env: Mapping[str, str], permit_dir: str, deadline: Dea
 def settle(scene: Scene) -> str:
     """Puts one workload in order; returns what was found and done."""
     if scene.permit.state() != ABSENT:
-        return f"left alone, its permit is {scene.permit.state()}"
+        return f"left alone, its permit is {word(scene.permit.state())}"
     try:
         return _tidy(scene, insist(lambda: Survey(scene, scene.deadline), scene.deadline))
     except (Unreachable, Conflict) as error:

@@ -145,3 +145,13 @@ def test_nothing_given_is_changed() -> None:
     before = copy.deepcopy(spec)
     state(workload(spec), [replica_set(spec, 1)], [pod(spec)])
     assert spec == before
+
+
+@pytest.mark.parametrize("before,after", [("/run/", "//run/"), ("/run/", "/var/run/"), ("/run/", "/run/./"),
+                                          ("/aos/", "//aos/")])
+def test_another_spelling_of_the_permits_path_is_a_gate_by_halves(before: str, after: str) -> None:
+    """Not "no gate": under guard=auto such a workload would be started unguarded."""
+    spec = pod_spec()
+    volume = spec["volumes"][1]
+    volume["hostPath"]["path"] = volume["hostPath"]["path"].replace(before, after, 1)
+    assert state(workload(spec))[0] == gate.HALF

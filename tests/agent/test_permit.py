@@ -29,11 +29,6 @@ def at(permit: Permit) -> Path:
 
 # -- states --------------------------------------------------------------------------------------------------------
 
-def _resolving_tombstone(path: Path) -> None:
-    path.symlink_to(STOPPED)
-    (path.parent / STOPPED).touch()
-
-
 def _directory_with_content(path: Path) -> None:
     (path / "a/b").mkdir(parents=True)
     (path / "a/c").touch()
@@ -51,7 +46,6 @@ MAKERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty directory": (lambda path: path.mkdir(), FOREIGN),
     "directory with content": (_directory_with_content, FOREIGN),
     "fifo": (os.mkfifo, FOREIGN),
-    "tombstone that resolves": (_resolving_tombstone, FOREIGN),
 }
 
 
@@ -60,6 +54,18 @@ def test_state(permit: Permit, what: str) -> None:
     make, expected = MAKERS[what]
     make(at(permit))
     assert permit.state() == expected
+
+
+@pytest.mark.parametrize("mark", [STOPPING, STOPPED])
+def test_nobody_can_make_anything_through_a_tombstone(permit: Permit, mark: str) -> None:
+    """As kubelet tries for a hostPath of type FileOrCreate or DirectoryOrCreate, and a runtime for a missing source."""
+    path = at(permit)
+    path.symlink_to(mark)
+    with pytest.raises(NotADirectoryError):
+        path.touch()
+    with pytest.raises(FileExistsError):
+        path.mkdir(parents=True, exist_ok=True)
+    assert permit.state() == mark
 
 
 def test_a_file_in_place_of_the_directory_is_foreign(permit: Permit) -> None:

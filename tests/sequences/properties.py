@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from k8sdeployment.agent.codes import ALLOWED, MONITOR, PASSIVE
+from k8sdeployment.agent.permit import STOPPED
 
 from .actor import Report
 from .world import World
@@ -50,7 +51,7 @@ def granted(world: World) -> bool:
 def down(world: World) -> bool:
     """The tombstone of a proven stop stands at every workload's path, the cluster knows, and nothing runs."""
     paths = [world.path(name) for name in world.names]
-    return bool(world.free) and all(os.path.islink(path) and os.readlink(path) == "STOPPED" for path in paths) \
+    return bool(world.free) and all(os.path.islink(path) and os.readlink(path) == STOPPED for path in paths) \
         and not world.running()
 
 
