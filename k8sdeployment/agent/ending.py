@@ -76,6 +76,8 @@ class Ending:
             survey = Survey(scene, deadline)
         live = [pod for pod in survey.members if not pods.terminal(pod)]
         self.ungated |= any(gate.faults(pods.spec(pod), scene.settings.permit_path) for pod in live)
+        if self.ungated:  # whoever comes after this stop, should it not live to its end, must know
+            scene.memory.mark("ungated", since_first=True)
         self._witness.pods.update(pods.marks(live))
         self._grace = max(self._grace, pods.grace(live))
         self._creating = bool(live)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import judge
 from .codes import GENERIC, NOT_RUNNING, PASSIVE, PROBE, ApiError, Unfit, Verdict
 from .ground import Unproven
-from .permit import ABSENT, GRANTED, STOPPED
+from .permit import ABSENT, GRANTED, STOPPED, STOPPING
 from .scene import Scene, held
 
 TYPE_CHECKING = False
@@ -57,6 +57,8 @@ class _Looks:
                                       scene.permit.path)
             if verdict is None:
                 return self._asked(scene, state, holds)
+            if state == STOPPING and scene.memory.age("ungated") is not None:
+                return self._unguarded(scene)  # a stop that did not end: some of it runs without the gate
             return _promised(scene, verdict) if verdict.code == NOT_RUNNING else verdict
         except (Unproven, OSError) as error:
             return _cannot_tell(scene.settings.workload, error)

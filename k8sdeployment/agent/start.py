@@ -91,6 +91,8 @@ def _granted(scene: Scene) -> bool:
 
 def _refuse_unfit(scene: Scene, survey: Survey) -> None:
     if survey.gate != gate.WHOLE:
+        if scene.ground is not None and survey.members:
+            scene.memory.mark("ungated", since_first=True)
         raise Unfit(f"{scene.settings.workload} is not well gated: " + "; ".join(survey.gate_faults[:4]))
     if scene.ground is None:
         raise Unfit(f"{scene.settings.workload} is gated, but nothing can be proven on this host: {scene.unproven}")

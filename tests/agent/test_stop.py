@@ -199,3 +199,17 @@ def test_what_runs_by_a_link_to_another_file_is_not_stopped_without_the_list(sta
     without_api(stage)
     result = stage.run("stop", seconds=2.0, guard="required")
     assert result.code == 1 and "is not proven stopped" in result.reason
+
+
+def test_a_stop_that_was_killed_leaves_word_of_what_has_no_gate(started: Stage) -> None:
+    """Nobody holds the permit, yet a pod without the gate runs: a probe must ask the API."""
+    ungated(started)
+    reap(started.site.processes["app-a"])
+    started.cluster.change(pods={"app-b": ready_pod("app-b", started.cluster.spec)})
+    started.when_scaled()
+    started.cluster.on_delete = lambda name: None
+    assert started.run("stop", seconds=2.0).code == 1 and started.permit.state() == STOPPING
+    result = started.probe()
+    assert result.code == 1 and "pods are still there: 1" in result.reason
+    started.cluster.change(pods={})
+    assert started.probe().code == 7
