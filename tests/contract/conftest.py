@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from docker.models.containers import Container
 
-from lab import paths
+from lab import paths, waiting
 from lab.build import contract
 from lab.engine import Engine, borrowed
 from lab.plane import Plane
@@ -23,6 +23,7 @@ from ..situations.shop import Shop
 
 TYPE = "ocf:aos:k8sdeployment"
 EXECUTABLE = "/usr/lib/ocf/resource.d/aos/k8sdeployment"
+SECONDS = 60.0
 _NUMBERS = itertools.count(1)
 EMPTY_CIB = """\
 <cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" have-quorum="1" epoch="1" num_updates="0" admin_epoch="0">
@@ -46,11 +47,15 @@ class Peer:
         self.container, self.release, self.shared = container, release, shared
 
     def run(self, *argv: str, stdin: str = "", **env: str) -> tuple[int, str]:
-        """Exit code and everything that was written."""
+        """Exit code and everything that was written.
+
+        Through files: on a loaded machine podman's exec ends now and then without the output.
+        """
         command = shlex.join(argv) if not stdin else f"printf %s {shlex.quote(stdin)} | {shlex.join(argv)}"
-        code, output = self.container.exec_run(["sh", "-c", f"{command} 2>&1"], environment=env)
-        assert isinstance(output, bytes) and code is not None
-        return code, output.decode()
+        said, code = (self.shared / f"{kind}-{next(_NUMBERS)}" for kind in ("said", "code"))
+        self.container.exec_run(["sh", "-c", f"{{ {command}; }} > {said} 2>&1; echo $? > {code}"], environment=env)
+        waiting.until(lambda: code.exists() and code.read_text().endswith("\n"), f"the end of {argv[0]}", SECONDS)
+        return int(code.read_text()), said.read_text()
 
     def write(self, name: str, text: str) -> str:
         """The path of a new file."""

@@ -36,8 +36,11 @@ quorum {
 """
 SHORT_ELECTION = '<nvpair id="dc-deadtime" name="dc-deadtime" value="1s"/></cluster_property_set>'
 UNGATED = {**template(""), "volumes": []}
-OPERATIONS = "op monitor interval=1s timeout=6s monitor interval=2s timeout=6s role=Stopped stop timeout=6s".split()
+OPERATIONS = "op monitor interval=1s timeout=5s monitor interval=2s timeout=5s role=Stopped stop timeout=5s".split()
 SECONDS = 30.0
+HISTORY = "node_history/node/resource_history[@id='app']/operation_history"
+# Role alone says so while a start is still under way. pcs' own --wait looks every two seconds.
+RUNNING = f"{HISTORY}[@interval='1000ms'][@rc='0']"
 
 
 class Cluster(Peer):
@@ -68,21 +71,20 @@ def _await(found: Callable[[], ElementTree.Element | None], what: str,
 
 @pytest.fixture(scope="session")
 def cluster(peer: Peer, engine: Engine) -> Iterator[Cluster]:
-    """With processes of its own: Pacemaker would take another one's daemons on this machine for its."""
+    """With processes of its own: Pacemaker would take others on this machine for its own. It is coming up."""
     shared = peer.shared
     conf = peer.write("corosync.conf", COROSYNC)
     cib = peer.write("first.xml", EMPTY_CIB.replace("</cluster_property_set>", SHORT_ELECTION))
     begin = (f"cp {conf} /etc/corosync/ && cp {cib} /var/lib/pacemaker/cib/cib.xml && "
              "(corosync -f &) && exec timeout 900 /usr/libexec/aos/pacemaker")
     with container(engine, peer.release, shared, begin) as made:
-        running = Cluster(made.container, made.release, shared)
-        running.until("nodes/node[@online='true']")
-        yield running
+        yield Cluster(made.container, made.release, shared)
 
 
 @pytest.fixture(scope="session")
 def resource(cluster: Cluster, peer: Peer, plane: Plane) -> Iterator[Shop]:
-    """Two workloads as one resource `app`; it goes with the cluster."""
+    """Two workloads as one resource `app`; it goes with the cluster. The first plane came up beside the cluster."""
+    cluster.until("nodes/node[@online='true']")
     with opened(peer, plane) as shop:
         for name in ("db", "web"):
             shop.add(name, pod=UNGATED)
@@ -93,7 +95,8 @@ def resource(cluster: Cluster, peer: Peer, plane: Plane) -> Iterator[Shop]:
 @pytest.fixture
 def app(cluster: Cluster, resource: Shop) -> Iterator[Shop]:
     """Started by Pacemaker, and nothing failed."""
-    cluster.pcs("resource", "enable", "app", "--wait=30")
+    cluster.pcs("resource", "enable", "app")
+    cluster.until(RUNNING)
     yield resource
     resource.proxy.fault = proxy.none
     cluster.pcs("resource", "cleanup", "app")
@@ -111,21 +114,27 @@ def test_pacemaker_runs_it_and_does_not_mind_an_absent_api(cluster: Cluster, app
     assert "the API has been away for" in (failure.get("exitreason") or "")
     app.proxy.fault = proxy.none
     cluster.pcs("resource", "refresh", "app")  # forgets everything and asks anew: it is adopted as it is
-    cluster.until("node_history/node/resource_history[@id='app']/operation_history[@interval='1000ms'][@rc='0']")
+    cluster.until(RUNNING)
     assert not cluster.state().findall("failures/failure") and pods(app) == began
 
 
-def test_pcs_debugs_stops_and_watches_it(cluster: Cluster, app: Shop) -> None:
+def test_pcs_debugs_it_while_the_cluster_keeps_its_hands_off(cluster: Cluster, app: Shop) -> None:
     def debug(action: str) -> str:
         said = cluster.run("pcs", "resource", f"debug-{action}", "app")[1]
         return said.partition(f" for app ({TYPE}) returned ")[2].split()[0]
-    assert debug("monitor") == "0"
-    cluster.pcs("resource", "disable", "app", "--wait=30")
-    assert pods(app) == [] and debug("monitor") == "7"
-    cluster.until("node_history/node/resource_history[@id='app']/operation_history[@interval='2000ms'][@rc='7']")
-    assert debug("start") == "0"
-    app.until(lambda: not pods(app), "Pacemaker's stop of what was started behind its back")
-    assert debug("stop") == "0"
+    cluster.pcs("resource", "unmanage", "app")
+    assert [debug("monitor"), debug("stop"), pods(app), debug("monitor")] == ["0", "0", [], "7"]
+    assert [debug("start"), len(pods(app)), debug("monitor")] == ["0", 2, "0"]
+    cluster.until(RUNNING)
+    cluster.pcs("resource", "manage", "app")
+
+
+def test_what_is_scaled_up_behind_its_back_is_stopped(cluster: Cluster, app: Shop) -> None:
+    cluster.pcs("resource", "disable", "app")
+    cluster.until(f"{HISTORY}[@interval='2000ms'][@rc='7']")
+    assert pods(app) == []
+    app.scale(1, "db")
+    app.until(lambda: app.get("db")["spec"]["replicas"] == 0 and not pods(app), "Pacemaker's stop")
 
 
 def test_a_stop_that_cannot_be_proven_is_blocked_with_its_reason(cluster: Cluster, app: Shop) -> None:

@@ -43,7 +43,7 @@ def test_crmsh_makes_a_resource_of_it(peer: Peer, cib: str, workload: str) -> No
     code, said = configure(peer, cib, "primitive", "app", TYPE, "params", f"deployment={workload}", "guard=required",
                            *OPERATIONS)
     assert code == 0 and "ERROR" not in said
-    made = ElementTree.fromstring(peer.run("cat", cib)[1])
+    made = ElementTree.parse(cib)
     assert [pair.get("value") for pair in made.findall(".//primitive/instance_attributes/nvpair")] == \
         [workload, "required"]
     levels = made.findall(".//op[@interval='60s']/instance_attributes/nvpair[@name='OCF_CHECK_LEVEL']")

@@ -19,8 +19,8 @@ def create(peer: Peer, cib: str, name: str, *options: str) -> tuple[int, str]:
     return peer.run("pcs", "-f", cib, "resource", "create", name, TYPE, *options)
 
 
-def primitive(peer: Peer, cib: str, name: str = "app") -> ElementTree.Element:
-    found = ElementTree.fromstring(peer.run("cat", cib)[1]).find(f".//primitive[@id='{name}']")
+def primitive(cib: str, name: str = "app") -> ElementTree.Element:
+    found = ElementTree.parse(cib).find(f".//primitive[@id='{name}']")
     assert found is not None
     return found
 
@@ -29,8 +29,8 @@ def canonical(element: ElementTree.Element) -> str:
     return ElementTree.canonicalize(ElementTree.tostring(element, encoding="unicode"), strip_text=True)
 
 
-def parameters(peer: Peer, cib: str) -> dict[str | None, str | None]:
-    pairs = primitive(peer, cib).findall("instance_attributes/nvpair")
+def parameters(cib: str) -> dict[str | None, str | None]:
+    pairs = primitive(cib).findall("instance_attributes/nvpair")
     return {pair.get("name"): pair.get("value") for pair in pairs}
 
 
@@ -46,7 +46,7 @@ def test_pcs_makes_two_monitors_of_it(peer: Peer, cib: str) -> None:
     assert create(peer, cib, "app", "deployment=app") == (0, "")
     found = {(op.get("name"), op.get("interval"), op.get("timeout"),
               *(pair.get("value") for pair in op.findall("instance_attributes/nvpair[@name='OCF_CHECK_LEVEL']")))
-             for op in primitive(peer, cib).findall("operations/op")}
+             for op in primitive(cib).findall("operations/op")}
     assert found == {("start", "0s", "180s"), ("stop", "0s", "360s"), ("monitor", "10s", "20s"),
                      ("monitor", "60s", "30s", "10")}
     assert peer.run("crm_verify", "--xml-file", cib, "--verbose") == (0, "")
@@ -72,22 +72,22 @@ def test_pcs_updates_it_and_refuses_a_wrong_update(peer: Peer, cib: str) -> None
 
     assert create(peer, cib, "app", "deployment=app")[0] == 0
     assert update("replica_max=3", "guard=required", "--agent-validation") == (0, "")
-    assert parameters(peer, cib) == {"deployment": "app", "replica_max": "3", "guard": "required"}
+    assert parameters(cib) == {"deployment": "app", "replica_max": "3", "guard": "required"}
     code, said = update("replica_min=3", "--agent-validation")
     assert code == 1 and "replica_min=3 must be less than replica_max=3" in said
-    assert "replica_min" not in parameters(peer, cib)
+    assert "replica_min" not in parameters(cib)
 
 
 def test_pcs_takes_several_workloads_and_gives_them_back(peer: Peer, cib: str) -> None:
     """The command that pcs prints of a resource makes the same resource."""
     assert create(peer, cib, "app", "deployment=db web", "--agent-validation") == (0, "")
-    assert parameters(peer, cib) == {"deployment": "db web"}
-    before = primitive(peer, cib)
+    assert parameters(cib) == {"deployment": "db web"}
+    before = primitive(cib)
     code, said = peer.run("pcs", "-f", cib, "resource", "config", "app", "--output-format=cmd")
     assert code == 0 and "'deployment=db web'" in said
     assert peer.run("pcs", "-f", cib, "resource", "delete", "app")[0] == 0
     assert peer.run("pcs", "-f", cib, *shlex.split(said.replace("\\\n", ""))[1:])[0] == 0
-    assert canonical(primitive(peer, cib)) == canonical(before)
+    assert canonical(primitive(cib)) == canonical(before)
 
 
 def test_pcs_refuses_a_second_resource_for_the_same_workload(peer: Peer, cib: str) -> None:
