@@ -205,7 +205,14 @@ def together(verdicts: list[tuple[str, Verdict]]) -> Verdict:
 
 
 def _said(verdicts: list[tuple[str, Verdict]], code: int) -> str:
-    """What the workloads of one code say: the first two, the rest by number."""
-    said = [f"{name}: {verdict.reason}" for name, verdict in verdicts if verdict.code == code and verdict.reason]
+    """What the workloads of one code say, each thing once; of many the first two, the rest by number.
+
+    Pacemaker keeps some 127 characters of a reason.
+    """
+    names: dict[str, list[str]] = {}
+    for name, verdict in verdicts:
+        if verdict.code == code and verdict.reason:
+            names.setdefault(verdict.reason, []).append(name)
+    said = [f"{', '.join(who[:3])}{' …' if len(who) > 3 else ''}: {reason}" for reason, who in names.items()]
     more = [f"and {len(said) - 2} more"] if len(said) > 2 else []
     return "; ".join(said[:2] + more)

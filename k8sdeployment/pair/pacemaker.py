@@ -34,10 +34,12 @@ def configure(pair: SNOPair, file: str, present: Collection[str] = ()) -> list[A
     """The commands that make `file` hold this pair. `present`: ids of the resources that are in it already."""
     spec = pair.spec
     devices = [(site, rank, device) for site in spec.sites for rank, device in _ranked(site)]
-    ours = [device_id(site, rank) for site, rank, _ in devices] + [resource_id(work) for work in spec.workloads]
+    # pcs 0.12 refuses to delete a fence device as a resource.
+    ours = [("stonith", device_id(site, rank)) for site, rank, _ in devices] + [
+        ("resource", resource_id(work)) for work in spec.workloads]
     delays = dict(zip((site.name for site in spec.sites), spec.fence_delays()))
     return [("pcs", "-f", file, *words) for words in (
-        *(("resource", "delete", name) for name in ours if name in present),
+        *((sort, "delete", name) for sort, name in ours if name in present),
         *_cluster(spec),
         *(_device(site, rank, device, delays[site.name]) for site, rank, device in devices),
         *(("constraint", "location", device_id(site, rank), "avoids", f"{site.name}=INFINITY")

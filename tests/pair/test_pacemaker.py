@@ -81,8 +81,9 @@ def test_a_name_that_is_no_xml_name_gets_a_letter_in_front() -> None:
 
 def test_what_is_there_already_is_made_anew() -> None:
     assert commands(pair(), "resource", "delete") == []
-    gone = commands(pair(), "resource", "delete", present=("web", "fence-site-b-1", "somebody-elses"))
-    assert sorted(gone) == [("resource", "delete", "fence-site-b-1"), ("resource", "delete", "web")]
+    there = ("web", "fence-site-b-1", "somebody-elses")
+    assert commands(pair(), "resource", "delete", present=there) == [("resource", "delete", "web")]
+    assert commands(pair(), "stonith", "delete", present=there) == [("stonith", "delete", "fence-site-b-1")]
 
 
 def test_the_password_s_file_is_named_to_ipmitool_s_wrapper_and_read_for_the_others() -> None:
