@@ -1,21 +1,29 @@
 """The SNOPair resource: the one declaration of what a pair is, with every default and every rule about one value.
 
-Rules that hold between values (two sites that share an address, say) stand in `rules.py`; `cr.py` reads the text.
+Rules that hold between values (two sites that share an address, say) stand in `rules.py`; `cr.py` reads the text,
+`crd.py` makes the CustomResourceDefinition of it. What stands below a field is what `kubectl explain` says.
 """
 
 from typing import Annotated, Literal, Optional
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from k8sdeployment.pair.values import Label, LinkAddress, Milliseconds, Subdomain, Text, plain_parameters
+from k8sdeployment.pair.values import (
+    AgentName, Key, Label, LinkAddress, Milliseconds, Parameters, Subdomain, Text, Token)
+
+# Milliseconds for the first and the second site where nothing is said.
+DELAYS = (10_000, 1_000)
+# Bounds, without which the API server would take no rule about the list: it counts what the longest could cost.
+MOST_LINKS, MOST_WORKLOADS = 8, 32
 
 
 class Part(BaseModel):
     """A part of the CR: immutable, camelCase outside, and no field that nobody reads."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, hide_input_in_errors=True
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, hide_input_in_errors=True,
+        use_attribute_docstrings=True
     )
 
 
@@ -23,111 +31,154 @@ class SecretRef(Part):
     """A Secret in the pair's own namespace, and the key in it that holds the value."""
 
     name: Subdomain
-    key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$")] = "password"
+    """Name of the Secret."""
+    key: Key = "password"
+    """The key that holds the value."""
+
+
+class PairSecretRef(SecretRef):
+    """The Secret with the pair's own keys: Corosync's under `key`, and `hacluster` for pcsd."""
+
+    key: Key = "authkey"
+    """The key that holds Corosync's authkey."""
 
 
 class Device(Part):
     """One way to take a site's power: a fence agent, its plain parameters, and the Secret with its password."""
 
-    agent: Annotated[str, Field(pattern=r"^fence_[a-z0-9_]+$")]
-    parameters: dict[str, Text] = {}
+    agent: AgentName
+    """The fence agent's program, fence_ipmilan say."""
+    parameters: Parameters = {}
+    """What the agent is told, as its metadata names it. No secrets: they come from secretRef."""
     secret_ref: Optional[SecretRef] = None
-
-    @field_validator("parameters")
-    @classmethod
-    def _plain(cls, parameters: dict[str, str]) -> dict[str, str]:
-        return plain_parameters(parameters)
+    """The Secret with the device's password."""
 
 
 class SiteFencing(Part):
-    """How this site is fenced, and how long (milliseconds) the other one waits before it does so.
+    """How a site is fenced, and how long the other one waits before it does so."""
 
-    Unequal waits decide who survives a split; left out, the site that stands first does.
-    """
-
-    devices: tuple[Device, ...] = ()
+    devices: Annotated[tuple[Device, ...], Field(max_length=4)] = ()
+    """Tried in this order."""
     delay: Optional[Milliseconds] = None
+    """The other site waits this long before it fences this one. Unequal waits decide who survives a split: the site
+    with the longer one. Left out: 10s for the first site, 1s for the second."""
 
 
 class Site(Part):
-    """One single-node cluster. `addresses` holds one address per link, in the same order on both sites."""
+    """One single-node cluster."""
 
     name: Label
+    """The Pacemaker node name. It cannot be changed later."""
     node_name: Subdomain
-    addresses: Annotated[tuple[LinkAddress, ...], Field(min_length=1, max_length=8)]
+    """The Kubernetes node: tells a site which one it is."""
+    addresses: Annotated[tuple[LinkAddress, ...], Field(min_length=1, max_length=MOST_LINKS)]
+    """One address per link, IPv4 or IPv6, in the same order on both sites."""
     fencing: SiteFencing = SiteFencing()
+    """How this site is fenced."""
 
 
 class Quorum(Part):
     """Two votes and no third party. An arbitrator is not built yet, so no other mode is accepted."""
 
     mode: Literal["TwoNode"] = "TwoNode"
+    """TwoNode: each site stays quorate alone, and fencing decides."""
 
 
 class FencingPolicy(Part):
-    """`Disabled` gives up the promise that a workload runs at most once; it is for laboratories."""
+    """Whether a lost site is fenced before its workloads start elsewhere."""
 
     mode: Literal["Required", "Disabled"] = "Required"
+    """Disabled gives up the promise that a workload runs at most once; it is for laboratories."""
 
 
 class Corosync(Part):
-    """`token`: milliseconds without a sign of life after which a site counts as lost."""
+    """Settings of the membership."""
 
-    token: Annotated[Milliseconds, Field(ge=500, le=300_000)] = 3000
+    token: Token = 3000
+    """This long without a sign of life, and a site counts as lost: 500ms to 300s."""
 
 
 class Endpoint(Part):
     """Where the peer pod finds the API of its own site."""
 
     host: Text = "127.0.0.1"
+    """Host name or address."""
     port: Annotated[int, Field(ge=1, le=65535)] = 6443
+    """TCP port."""
 
 
 class Peer(Part):
     """The peer pod: its image, and the local API it talks to."""
 
     image: Text = "ghcr.io/snopair/peer:0.1.0"
+    """The image of all its containers."""
     api: Endpoint = Endpoint()
+    """Where it finds the API of its own site."""
 
 
 class Replicas(Part):
     """Replicas where the workload does not run (`min`) and where it does (`max`)."""
 
-    min: Annotated[int, Field(ge=0)] = 0
-    max: Annotated[int, Field(ge=1)] = 1
+    min: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """On the passive site."""
+    max: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """On the active site."""
+
+
+OthersNamed = Annotated[tuple[Subdomain, ...], Field(max_length=8)]
 
 
 class Workload(Part):
     """A Deployment or StatefulSet that runs on one site at a time."""
 
     name: Subdomain
+    """The object's name, unique in the pair."""
     kind: Literal["Deployment", "StatefulSet"] = "Deployment"
+    """The object's kind."""
     namespace: Label = "default"
+    """The object's namespace."""
     replicas: Replicas = Replicas()
-    preferred_site: Optional[str] = None
+    """How many replicas run where."""
+    preferred_site: Optional[Label] = None
+    """Where it runs when both sites can."""
     # Manual, because a move costs an interruption: a site that comes back is no reason to have one more of them.
     failback: Literal["Automatic", "Manual"] = "Manual"
+    """Whether it moves back by itself when its preferred site returns."""
     gate: bool = True
-    # How long its pods may take to end: the stop of the workload waits for it.
+    """Whether its pods wait for a permit. Without the gate it can run twice."""
+    after: OthersNamed = ()
+    """Workloads that start before it and stop after it. They stand above it in the list, so there is no circle."""
+    together: OthersNamed = ()
+    """Workloads that must run on the same site. They, too, stand above it in the list."""
+    # The stop of the workload waits for it.
     termination_grace: Milliseconds = 30_000
+    """How long its pods may take to end."""
 
 
 class Spec(Part):
     """What a person asks for. Both sites hold the same text."""
 
-    sites: tuple[Site, ...]
+    # More than two are let through to the sentence that refuses them.
+    sites: Annotated[tuple[Site, ...], Field(max_length=4)]
+    """Exactly two."""
     quorum: Quorum = Quorum()
+    """Who may go on when the sites do not see each other."""
     fencing: FencingPolicy = FencingPolicy()
+    """Whether a lost site is fenced."""
     corosync: Corosync = Corosync()
+    """Settings of the membership."""
     peer: Peer = Peer()
-    secret_ref: SecretRef = SecretRef(name="pair-key", key="authkey")
-    workloads: tuple[Workload, ...] = ()
+    """The peer pod."""
+    secret_ref: PairSecretRef = PairSecretRef(name="pair-key")
+    """The Secret with the pair's own keys."""
+    workloads: Annotated[tuple[Workload, ...], Field(max_length=MOST_WORKLOADS)] = ()
+    """What the pair keeps running on one site at a time."""
 
     def fence_delays(self) -> tuple[int, ...]:
         """Milliseconds before each site is fenced, in the order of the sites."""
         return tuple(
             default if site.fencing.delay is None else site.fencing.delay
-            for site, default in zip(self.sites, (10_000, 1_000))
+            for site, default in zip(self.sites, DELAYS)
         )
 
     def other(self, name: str) -> Site:

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from k8sdeployment.agent.parameters import load
-from k8sdeployment.pair import admission, openshift
+from k8sdeployment.pair import admission, crd, openshift
 from k8sdeployment.pair.rbac import Manifest
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -20,6 +20,7 @@ NAMESPACE = {"apiVersion": "v1", "kind": "Namespace",
              "metadata": {"name": "any", "labels": admission.namespace_labels()}}
 FILES: dict[str, list[Manifest]] = {
     "admission/policies.yaml": admission.policies(),
+    "crd/snopair.yaml": [crd.manifest()],
     "namespace/labels.yaml": [NAMESPACE],
     "openshift/scc.yaml": openshift.manifests(),
 }

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k8sdeployment.pair.cr import PairError, load
+from k8sdeployment.pair.rules import faults
 from tests.pair.sample import Document, document, pair, refusal, site
 
 Change = Callable[[Document], None]
@@ -73,11 +74,11 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "loopback": (put("sites.0.addresses.0", "127.0.0.1"), "127.0.0.1 cannot be reached by the other site"),
     "no devices": (
         put("sites.1.fencing.devices", []),
-        "spec.sites[1].fencing.devices: site-b has none, and fencing is Required; name a device",
+        "spec.sites: site-b has no fencing.devices, and fencing is Required; name a device",
     ),
     "equal delays": (put("sites.1.fencing.delay", "10s"), "spec.sites: both have fencing.delay 10s"),
     "delays equal once rounded": (put("sites.1.fencing.delay", "9500ms"), "spec.sites: both have fencing.delay 10s"),
-    "a delay without unit": (put("sites.0.fencing.delay", 10), "spec.sites[0].fencing.delay: 10 is not a duration"),
+    "a delay without unit": (put("sites.0.fencing.delay", 10), "spec.sites[0].fencing.delay: '10' is not a duration"),
     "min not below max": (
         put("workloads.0.replicas", {"min": 1, "max": 1}),
         "spec.workloads[0].replicas: min 1 is not below max 1",
@@ -85,12 +86,35 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "gated but never empty": (put("workloads.0.replicas", {"min": 1, "max": 2}), "use 0, or gate: false"),
     "unknown preferred site": (
         put("workloads.0.preferredSite", "site-c"),
-        "spec.workloads[0].preferredSite: 'site-c' is not a site; it must be site-a or site-b",
+        "spec.workloads: preferredSite 'site-c' of 'web' is not a site; it must be site-a or site-b",
     ),
     "a workload twice": (
         put("workloads", [{"name": "web"}, {"name": "web", "namespace": "other"}]),
-        "spec.workloads[1].name: 'web' is given twice",
+        "spec.workloads: 'web' is given twice",
     ),
+    "after each other": (
+        put("workloads", [{"name": "db", "after": ["web"]}, {"name": "web", "after": ["db"]}]),
+        "spec.workloads: 'db' is after 'web', which does not stand above it; list a workload below all it waits for",
+    ),
+    "a circle of three": (
+        put("workloads", [{"name": "a", "after": ["c"]}, {"name": "b", "after": ["a"]}, {"name": "c", "after": ["b"]}]),
+        "spec.workloads: 'a' is after 'c', which does not stand above it",
+    ),
+    "after itself": (put("workloads.0.after", ["web"]), "'web' is after 'web', which does not stand above it"),
+    "after nobody": (put("workloads.0.after", ["db"]), "'web' is after 'db', which does not stand above it"),
+    "together with nobody": (put("workloads.0.together", ["db"]), "spec.workloads: 'web' is together with 'db', which"),
+    "poison pill without a disk": (
+        put(f"{DEVICE}.agent", "fence_sbd"),
+        "spec.sites[0].fencing.devices[0].agent: fence_sbd without a shared disk (parameter devices) does not protect",
+    ),
+    "poison pill by watchdog": (put(f"{DEVICE}.agent", "fence_watchdog"), "fence_watchdog without a shared disk"),
+    "an address twice, spelled twice": (
+        put("sites", [site("site-a", 11, "10s") | {"addresses": ["2001:db8::1"]},
+                      site("site-b", 12, "1s") | {"addresses": ["2001:DB8:0::1"]}]),
+        "spec.sites: address 2001:db8::1 is given twice",
+    ),
+    "an address in disguise": (put("sites.0.addresses.0", "::ffff:192.0.2.11"), "'::ffff:192.0.2.11' is not an IP"),
+    "broadcast": (put("sites.0.addresses.0", "255.255.255.255"), "255.255.255.255 cannot be reached by the other site"),
     "an unknown kind": (put("workloads.0.kind", "DaemonSet"), "spec.workloads[0].kind: 'DaemonSet': input should be"),
     "a misspelt field": (put("workloads.0.prefferedSite", "site-a"), "spec.workloads[0].prefferedSite: is not a field"),
     "no addresses": (put("sites.0.addresses", []), "spec.sites[0].addresses: []:"),
@@ -124,6 +148,28 @@ def test_a_value_below_parameters_is_never_repeated() -> None:
     put(f"{DEVICE}.parameters", {"ip": "hunter2\n"})(changed)
     found = refusal(changed)
     assert len(found) == 1 and "hunter2" not in found[0]
+
+
+def test_a_poison_pill_on_a_shared_disk_is_taken() -> None:
+    changed = document()
+    put(f"{DEVICE}.agent", "fence_sbd")(changed)
+    put(f"{DEVICE}.parameters", {"devices": "/dev/disk/by-id/pill"})(changed)
+    assert refusal(changed) == []
+
+
+def test_workloads_may_wait_for_those_above() -> None:
+    workloads = pair(workloads=[{"name": "db"}, {"name": "web", "after": ["db"], "together": ["db"]}]).spec.workloads
+    assert (workloads[1].after, workloads[1].together) == (("db",), ("db",))
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_site_keeps_its_name(index: int) -> None:
+    changed = document()
+    put(f"sites.{index}.name", "site-c")(changed)
+    put("workloads.0.preferredSite", "site-c")(changed)
+    found = faults(load(changed).spec, before=pair().spec)
+    assert len(found) == 1 and "spec.sites: 'site-c' is no site of this pair so far" in found[0]
+    assert faults(pair().spec, before=pair().spec) == []
 
 
 def test_fencing_may_be_disabled_without_devices() -> None:

@@ -1,0 +1,102 @@
+"""What a SNOPair's status holds: the view of one site, written there by the programs of that site.
+
+Open to more: what a newer version writes must not break an older one that reads it.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal, Optional
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+CONDITIONS = {
+    "Available": "every workload runs on one of the sites",
+    "PeerOnline": "the two sites are full members of one quorate cluster",
+    "FencingProven": "every fence device of the other site answered its last proof",
+    "TakeoverReady": "the passive site of each workload could take it now",
+    "PeerInSync": "both sites hold the same SNOPair and the same pod templates",
+    "Degraded": "something is broken that a person should look at",
+}
+
+Short = Annotated[str, Field(max_length=253)]
+Sentence = Annotated[str, Field(max_length=4096)]
+
+
+class Seen(BaseModel):
+    """A part of the status."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True,
+                              use_attribute_docstrings=True)
+
+
+class Condition(Seen):
+    """One statement about the pair, as Kubernetes writes them."""
+
+    type: Annotated[str, Field(min_length=1, max_length=253)]
+    status: Literal["True", "False", "Unknown"]
+    reason: Annotated[str, Field(min_length=1, max_length=253)]
+    """One word for programs."""
+    message: Sentence = ""
+    """The sentence an operator needs."""
+    last_transition_time: datetime
+    """When the status last changed."""
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """The generation of the spec it speaks of."""
+
+
+class Takeover(Seen):
+    """Whether the other site can take the workload now."""
+
+    ready: bool
+    reason: Sentence = ""
+    """Why not."""
+
+
+class WorkloadSeen(Seen):
+    """Where a workload is, since when and why."""
+
+    name: Short
+    site: Short = ""
+    """Where it runs; empty while it is nowhere, moving, or unknown."""
+    since: Optional[datetime] = None
+    """When it became available there."""
+    reason: Sentence = ""
+    """Why it runs there, or why nowhere."""
+    takeover: Optional[Takeover] = None
+
+
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class Recovery(Seen):
+    """One failover. Seconds count from the moment the loss was detected."""
+
+    workload: Short
+    origin: Short
+    """The site that was lost."""
+    target: Short
+    """The site that took over."""
+    detected: datetime
+    """When the loss was seen."""
+    fenced_by: Short = ""
+    """The device that fenced the lost site; empty when none had to."""
+    fenced_seconds: Optional[Seconds] = None
+    started_seconds: Optional[Seconds] = None
+    available_seconds: Optional[Seconds] = None
+
+
+class Status(Seen):
+    """What the programs of this site see. The other site's copy of the resource holds its own view."""
+
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """The generation of the spec that was read last."""
+    site: Short = ""
+    """The site whose view this is."""
+    version: Short = ""
+    """Version of the programs that write this."""
+    waiting_for: Sentence = ""
+    """What the operator waits for; empty when for nothing."""
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
+    workloads: Annotated[tuple[WorkloadSeen, ...], Field(max_length=64)] = ()
+    recoveries: Annotated[tuple[Recovery, ...], Field(max_length=32)] = ()
+    """The last failovers, newest first."""
