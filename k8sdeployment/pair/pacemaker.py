@@ -45,7 +45,7 @@ def configure(pair: SNOPair, file: str, present: Collection[str] = ()) -> list[A
         *(("constraint", "location", device_id(site, rank), "avoids", f"{site.name}=INFINITY")
           for site, rank, _ in devices),
         *_levels(spec),
-        *(words for work in spec.workloads for words in _workload(work)),
+        *(words for work in spec.workloads for words in (*_workload(work), *_bonds(work, spec))),
     )]
 
 
@@ -120,3 +120,12 @@ def _workload(work: Workload) -> Iterator[Argv]:
     )
     if work.preferred_site is not None:
         yield "constraint", "location", resource_id(work), "prefers", f"{work.preferred_site}={_PREFERENCE}"
+
+
+def _bonds(work: Workload, spec: Spec) -> Iterator[Argv]:
+    """Order and togetherness. What is named stands above, so pcs knows it already; a stop goes the other way round."""
+    named = {other.name: resource_id(other) for other in spec.workloads}
+    for other in work.after:
+        yield "constraint", "order", "start", named[other], "then", "start", resource_id(work)
+    for other in work.together:
+        yield "constraint", "colocation", "add", resource_id(work), "with", named[other], "INFINITY"

@@ -124,6 +124,27 @@ def test_the_other_site_is_fenced_before_its_workload_starts_here(image: Image) 
     assert fence < start
 
 
+BOUND = pair(workloads=[{"name": "db", "preferredSite": "site-b"},
+                        {"name": "web", "after": ["db"], "together": ["db"]}])
+
+
+def test_order_and_togetherness(image: Image) -> None:
+    """web follows db to its site, starts after it and stops before it."""
+    file = image.configured(BOUND)
+    assert image.run(("crm_verify", "--xml-file", file, "--verbose")) == ""
+    begun = image.run(("crm_simulate", "--xml-file", file, "--simulate", "--save-output", f"{file}.run"))
+    assert actions(begun, "start") == [("db", "site-b"), ("web", "site-b")]
+    image.run(("pcs", "-f", f"{file}.run", "constraint", "location", "db", "avoids", "site-b=INFINITY"))
+    moved = image.run(("crm_simulate", "--xml-file", f"{file}.run", "--simulate"))
+    assert actions(moved, "stop") == [("web", "site-b"), ("db", "site-b")]
+
+
+def actions(simulated: str, sort: str) -> list[tuple[str, str]]:
+    """Workload and site of the actions of one sort, in the order in which the scheduler has them done."""
+    words = [line.split("Resource action:")[1].split() for line in simulated.splitlines() if "Resource action:" in line]
+    return [(name, act[-1]) for name, *act in words if act[0] == sort and not name.startswith("fence-")]
+
+
 def test_without_quorum_everything_stops(image: Image) -> None:
     _, running = image.after(image.configured(pair()))
     image.run(("sed", "-i", 's/have-quorum="1"/have-quorum="0"/', running))

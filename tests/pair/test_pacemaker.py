@@ -79,6 +79,13 @@ def test_a_name_that_is_no_xml_name_gets_a_letter_in_front() -> None:
     assert create[2] == "w-3scale" and "deployment=3scale" in create
 
 
+def test_order_and_togetherness_are_told() -> None:
+    of = pair(workloads=[{"name": "3db"}, {"name": "web", "after": ["3db"], "together": ["3db"]}])
+    assert commands(of, "constraint", "order") == [("constraint", "order", "start", "w-3db", "then", "start", "web")]
+    assert commands(of, "constraint", "colocation") == [
+        ("constraint", "colocation", "add", "web", "with", "w-3db", "INFINITY")]
+
+
 def test_what_is_there_already_is_made_anew() -> None:
     assert commands(pair(), "resource", "delete") == []
     there = ("web", "fence-site-b-1", "somebody-elses")
