@@ -109,12 +109,12 @@ def trouble(pods: list[Object]) -> str:
         for container in _containers(pod):
             waiting = (container.get("state") or {}).get("waiting") or {}
             if waiting.get("reason") not in (None, "", "ContainerCreating", "PodInitializing"):
-                words = " ".join(str(waiting.get("message") or "").split())[:160]
+                words = _words(waiting)
                 return f"pod {name(pod)}: {waiting['reason']}" + (f" ({words})" if words else "")
     for pod in pods:
         for condition in status(pod).get("conditions") or ():
             if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-                words = " ".join(str(condition.get("message") or "").split())[:160]
+                words = _words(condition)
                 return f"pod {name(pod)}: {condition.get('reason')} ({words})"
     waiting_pods = [name(pod) for pod in pods if not ready(pod) and not leaving(pod)]
     return f"pod {waiting_pods[0]} is not ready" if waiting_pods else ""
@@ -124,9 +124,14 @@ def refusal(workload: Object) -> str:
     """Why no pod could be made (a quota, an admission policy), in the controller's words; "" when none was refused."""
     for condition in status(workload).get("conditions") or ():
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
-            words = " ".join(str(condition.get("message") or "").split())[:160]
+            words = _words(condition)
             return f"no pod was created: {condition.get('reason')} ({words})"
     return ""
+
+
+def _words(told: Object) -> str:
+    """The message of a state or condition, on one line and cut short."""
+    return " ".join(str(told.get("message") or "").split())[:160]
 
 
 def _containers(pod: Object) -> list[Object]:

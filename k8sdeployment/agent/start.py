@@ -14,7 +14,7 @@ from .codes import OK, AgentError, Conflict, Late, NotFound, Unfit, Unreachable,
 from .deadline import Deadline
 from .ground import Unproven
 from .permit import GRANTED
-from .scene import Scene
+from .scene import Host, Scene
 from .survey import Survey, available, current, requested
 
 TYPE_CHECKING = False
@@ -29,8 +29,7 @@ _LEFTOVER_WAIT = 10.0
 def start(several: list[Scene]) -> Verdict:
     """OK once all are available, one after the other; raises what the cluster must know otherwise."""
     host = several[0].host
-    if host.settings.guard == "required" and host.ground is None:
-        raise Unfit(f"guard=required, but nothing can be proven on this host: {host.unproven}")
+    refuse_unproven(host)
     if host.ground is None:
         return _in_order(several)
     try:
@@ -54,6 +53,12 @@ def _in_order(several: list[Scene]) -> Verdict:
         # What was seen of the later ones is old by the time it is their turn.
         _start(scene, insist(partial(fit, scene), scene.deadline) if index else surveys[0])
     return Verdict(OK)
+
+
+def refuse_unproven(host: Host) -> None:
+    """What is only to run under a permit may not where permits prove nothing."""
+    if host.settings.guard == "required" and host.ground is None:
+        raise Unfit(f"guard=required, but nothing can be proven on this host: {host.unproven}")
 
 
 def fit(scene: Scene) -> Survey:

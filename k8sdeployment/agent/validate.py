@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from .codes import OK, Forbidden, Unfit, Unreachable, Verdict
+from .codes import OK, Forbidden, Unreachable, Verdict
 from .scene import Scene
-from .start import fit
+from .start import fit, refuse_unproven
 
 
 def validate(several: list[Scene]) -> Verdict:
     """OK, or raises what a start would raise; an API that is away is no fault of the configuration."""
-    host = several[0].host
-    if host.settings.guard == "required" and host.ground is None:
-        raise Unfit(f"guard=required, but nothing can be proven on this host: {host.unproven}")
+    refuse_unproven(several[0].host)
     try:
         for scene in several:
             fit(scene)
