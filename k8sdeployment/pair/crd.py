@@ -45,7 +45,7 @@ def schema() -> Schema:
             "metadata": {"type": "object", "properties": {
                 "name": {"type": "string", "maxLength": LABEL.longest, "pattern": f"^{LABEL.pattern}$"}}},
             "spec": structural(Spec),
-            "status": _as_map(structural(Status), workloads="name", conditions="type"),
+            "status": _as_map(structural(Status), workloads="name", local="name", sites="name", conditions="type"),
         },
     }
 

@@ -114,6 +114,8 @@ class Peer(Part):
     """The image of all its containers."""
     api: Endpoint = Endpoint()
     """Where it finds the API of its own site."""
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 9641
+    """TCP port of the node on which it serves Prometheus metrics; 0 serves none."""
 
 
 class Replicas(Part):

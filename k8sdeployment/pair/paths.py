@@ -8,6 +8,8 @@ PCSD_PASSWORD = "/etc/aos/pcsd"
 PERMITS = "/run/aos"
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 HOST_STATE = "/var/lib/aos"
+# What the conductor saw last, a report.Status as JSON, for whoever asks on this site while its API is away.
+STATUS = f"{PERMITS}/status.json"
 
 
 def fencing_secret(secret: str, key: str) -> str:

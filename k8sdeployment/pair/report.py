@@ -44,6 +44,32 @@ class Condition(Seen):
     """The generation of the spec it speaks of."""
 
 
+class LocalWorkload(Seen):
+    """A workload as this site's own API shows it. The operator writes it; the conductor tells it to the other site."""
+
+    name: Short
+    ready: bool
+    """Whether this site could run it now."""
+    reason: Sentence = ""
+    """Why not, in the sentence that an operator needs."""
+    template: Annotated[str, Field(max_length=65536)] = ""
+    """A digest of its pod template, by which the sites compare theirs; see `parity`. No value can be read from it."""
+    checked: datetime
+    """When it was looked at."""
+
+
+class SiteSeen(Seen):
+    """One of the two sites as the cluster sees it."""
+
+    name: Short
+    state: Literal["online", "standby", "maintenance", "joining", "offline", "unclean"]
+    """unclean: lost, and not yet fenced."""
+    version: Short = ""
+    """Version of its programs, by its own word; empty while it is away."""
+    image: Short = ""
+    """Image of its peer pod."""
+
+
 class Takeover(Seen):
     """Whether the other site can take the workload now."""
 
@@ -82,7 +108,9 @@ class Recovery(Seen):
     """The device that fenced the lost site; empty when none had to."""
     fenced_seconds: Optional[Seconds] = None
     started_seconds: Optional[Seconds] = None
+    """When its start began."""
     available_seconds: Optional[Seconds] = None
+    """When it was available again."""
 
 
 class Status(Seen):
@@ -96,6 +124,19 @@ class Status(Seen):
     """Version of the programs that write this."""
     waiting_for: Sentence = ""
     """What the operator waits for; empty when for nothing."""
+    written: Optional[datetime] = None
+    """When the conductor last looked at the cluster."""
+    protection: Literal["", "on", "off"] = ""
+    """off: nobody takes over now; `maintenance` says why."""
+    maintenance: Sentence = ""
+    """Why the cluster leaves the workloads alone; empty when it does not."""
+    released: bool = False
+    """The resource is being deleted, and the workloads no longer depend on the peer, which may go."""
+    foreign: Annotated[tuple[Sentence, ...], Field(max_length=32)] = ()
+    """What somebody set in Pacemaker beside or against this resource."""
+    sites: Annotated[tuple[SiteSeen, ...], Field(max_length=4)] = ()
+    local: Annotated[tuple[LocalWorkload, ...], Field(max_length=64)] = ()
+    """This site's own view of each workload."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
     workloads: Annotated[tuple[WorkloadSeen, ...], Field(max_length=64)] = ()
     recoveries: Annotated[tuple[Recovery, ...], Field(max_length=32)] = ()
