@@ -5,14 +5,14 @@ every gated workload that was not granted since this boot is scaled to zero, its
 is marked as stopped, so that the first probe is answered at once and without the API. A workload with a permit is
 running under the cluster's word (only the peer pod was restarted) and is not touched.
 
-Usage: python3 -m k8sdeployment.conductor.settle NAMESPACE/KIND/NAME ...
+Usage: python3 -m k8sdeployment.conductor.settle NAMESPACE/KIND/NAME ... | @FILE (one a line)
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from k8sdeployment.agent import gate, pods
 from k8sdeployment.agent.api import insist
@@ -36,7 +36,12 @@ def main(arguments: list[str], env: Mapping[str, str], permit_dir: str = PERMIT_
         print(f"settle: {permit_dir}/permits cannot be made: {error.strerror}", file=sys.stderr)
         return 1
     deadline = Deadline(PATIENCE)
-    for argument in arguments:
+    try:
+        named = list(_named(arguments))
+    except OSError as error:
+        print(f"settle: the list of workloads {error.filename} cannot be read: {error.strerror}", file=sys.stderr)
+        return 1
+    for argument in named:
         try:
             scene = _scene(argument, env, permit_dir, deadline)
         except AgentError as error:
@@ -47,6 +52,16 @@ def main(arguments: list[str], env: Mapping[str, str], permit_dir: str = PERMIT_
             return 1
         print(f"settle: {argument}: {settle(scene)}", flush=True)
     return 0
+
+
+def _named(arguments: list[str]) -> Iterator[str]:
+    """The workloads that the arguments name, by themselves or through a file."""
+    for argument in arguments:
+        if argument.startswith("@"):
+            with open(argument[1:], encoding="utf-8") as file:
+                yield from file.read().split()
+        else:
+            yield argument
 
 
 def _scene(argument: str, env: Mapping[str, str], permit_dir: str, deadline: Deadline) -> Scene:

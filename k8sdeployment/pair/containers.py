@@ -9,7 +9,7 @@ memory only where it may also raise the limit.
 from typing import Any
 
 from k8sdeployment.pair import paths
-from k8sdeployment.pair.model import SNOPair, Workload
+from k8sdeployment.pair.model import SNOPair
 
 Container = dict[str, Any]
 
@@ -20,6 +20,7 @@ _REQUESTS = {
     "corosync": ("100m", "160Mi"),
     "pacemaker": ("100m", "128Mi"),
     "pcsd": ("10m", "128Mi"),
+    "conductor": ("50m", "96Mi"),
 }
 
 
@@ -27,9 +28,10 @@ def settle(pair: SNOPair) -> Container:
     """Before the site joins: its API answers, its gated workloads are down, the permits' directory is there."""
     return {
         **_container(pair, "settle"),
-        "command": ["python3", "-m", "k8sdeployment.conductor.settle", *map(_target, pair.spec.workloads)],
+        "command": ["python3", "-m", "k8sdeployment.conductor.settle", f"@{paths.WORKLOADS}/workloads"],
         "env": [{"name": "PYTHONPATH", "value": paths.AGENT_LIBRARY}, *_api(pair)],
-        "volumeMounts": _mounts(("permits", paths.PERMITS)) + _read_only(("account", paths.SERVICE_ACCOUNT)),
+        "volumeMounts": _mounts(("permits", paths.PERMITS)) + _read_only(
+            ("account", paths.SERVICE_ACCOUNT), ("workloads", paths.WORKLOADS)),
     }
 
 
@@ -56,7 +58,6 @@ def pacemaker(pair: SNOPair, fencing: list[str]) -> Container:
     No liveness probe: Pacemaker ends by itself when it is beyond help and its peer notices when it hangs, while a
     probe that comes too late on a busy host would kill a healthy cluster node.
     """
-    secrets = ((f"fencing-{number}", f"{paths.FENCING}/{name}") for number, name in enumerate(fencing))
     return {
         **_container(pair, "pacemaker", "CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"),
         "command": [f"{paths.PROGRAMS}/pacemaker"],
@@ -73,7 +74,7 @@ def pacemaker(pair: SNOPair, fencing: list[str]) -> Container:
             ("pacemaker-log", "/var/log/pacemaker"),
             ("pcsd-state", "/var/lib/pcsd"),
             ("permits", paths.PERMITS),
-        ) + _read_only(("conf", paths.COROSYNC), ("account", paths.SERVICE_ACCOUNT), *secrets),
+        ) + _read_only(("conf", paths.COROSYNC), ("account", paths.SERVICE_ACCOUNT), *_secrets(fencing)),
     }
 
 
@@ -88,6 +89,30 @@ def pcsd(pair: SNOPair) -> Container:
             ("pacemaker-state", "/var/lib/pacemaker"),
             ("pcsd-state", "/var/lib/pcsd"),
         ) + _read_only(("conf", paths.COROSYNC), ("pcsd-password", paths.PCSD_PASSWORD)),
+    }
+
+
+def conductor(pair: SNOPair, fencing: list[str]) -> Container:
+    """Turns the CR into Pacemaker's configuration and the cluster's state into the CR's status; serves `snopair`."""
+    return {
+        **_container(pair, "conductor", "CHOWN", "DAC_OVERRIDE", "FOWNER"),
+        "command": [f"{paths.PYTHON}", "-m", "k8sdeployment.conductor"],
+        "env": [
+            {"name": "PYTHONPATH", "value": paths.AGENT_LIBRARY},
+            {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+            {"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+            {"name": "PAIR", "value": f"{pair.metadata.namespace}/{pair.metadata.name}"},
+            *_api(pair),
+        ],
+        "volumeMounts": _mounts(
+            *_SHARED,
+            ("tmp", "/tmp"),
+            ("pacemaker-state", "/var/lib/pacemaker"),
+            ("pacemaker-log", "/var/log/pacemaker"),
+            ("pcsd-state", "/var/lib/pcsd"),
+            ("conductor-state", paths.CONDUCTOR),
+            ("permits", paths.PERMITS),
+        ) + _read_only(("conf", paths.COROSYNC), ("account", paths.SERVICE_ACCOUNT), *_secrets(fencing)),
     }
 
 
@@ -106,10 +131,6 @@ def _container(pair: SNOPair, name: str, *capabilities: str, read_only: bool = T
     }
 
 
-def _target(workload: Workload) -> str:
-    return f"{workload.namespace}/{workload.kind.lower()}/{workload.name}"
-
-
 def _api(pair: SNOPair) -> list[dict[str, str]]:
     """The local API, said outright: the service's own address is served by a proxy that may not be up yet."""
     api = pair.spec.peer.api
@@ -117,6 +138,10 @@ def _api(pair: SNOPair) -> list[dict[str, str]]:
         {"name": "KUBERNETES_SERVICE_HOST", "value": api.host},
         {"name": "KUBERNETES_SERVICE_PORT", "value": str(api.port)},
     ]
+
+
+def _secrets(fencing: list[str]) -> list[tuple[str, str]]:
+    return [(f"fencing-{number}", f"{paths.FENCING}/{name}") for number, name in enumerate(fencing)]
 
 
 def _mounts(*mounts: tuple[str, str]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from k8sdeployment.pair.values import seconds
 Argv = tuple[str, ...]
 
 AGENT = "ocf:aos:k8sdeployment"
+ALERT = "snopair"
 _PREFERENCE = 100
 # Manual failback: the place where a workload runs outweighs the place where it would rather be.
 _STICKINESS = {"Manual": 1000, "Automatic": 1}
@@ -46,6 +47,7 @@ def configure(pair: SNOPair, file: str, present: Collection[str] = ()) -> list[A
           for site, rank, _ in devices),
         *_levels(spec),
         *(words for work in spec.workloads for words in (*_workload(work), *_bonds(work, spec))),
+        *_alert(),
     )]
 
 
@@ -66,6 +68,8 @@ def _cluster(spec: Spec) -> Iterator[Argv]:
         f"stonith-timeout={timing.FENCE}s",
         "no-quorum-policy=stop",
         "start-failure-is-fatal=false",
+        # A workload that leaves the CR is let go as it runs; whoever wants it stopped scales it down.
+        "stop-orphan-resources=false",
     )
     # Forced, because pcs knows no milliseconds; Pacemaker does.
     yield "property", "set", f"transition-delay={timing.TRANSITION_DELAY}ms", "--force"
@@ -74,6 +78,12 @@ def _cluster(spec: Spec) -> Iterator[Argv]:
         "migration-threshold=3",
         f"failure-timeout={timing.FAILURE_MEMORY}s",
     )
+
+
+def _alert() -> Iterator[Argv]:
+    """What Pacemaker tells the conductor the moment it happens."""
+    yield "alert", "create", f"path={paths.PROGRAMS}/alert", f"id={ALERT}"
+    yield "alert", "recipient", "add", ALERT, f"value={paths.ALERTS}", f"id={ALERT}-recipient"
 
 
 def _device(site: Site, rank: int, device: Device, delay: int) -> Argv:

@@ -1,13 +1,19 @@
 """Where things lie inside the peer pod, and where on the host. Both the manifests and the configuration say so."""
 
 PROGRAMS = "/usr/libexec/aos"
+PYTHON = "/opt/aos/bin/python"
 AGENT_LIBRARY = "/usr/lib/ocf/lib/aos"
 COROSYNC = "/etc/corosync"
 FENCING = "/etc/aos/fencing"
 PCSD_PASSWORD = "/etc/aos/pcsd"
+WORKLOADS = "/etc/aos/pair"
 PERMITS = "/run/aos"
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 HOST_STATE = "/var/lib/aos"
+# Lines of JSON, one for each thing that Pacemaker's alerts told. Beside its log, where user hacluster may write.
+ALERTS = "/var/log/pacemaker/alerts.jsonl"
+# What the conductor must know again after a boot: the CR while the API is away, the recoveries.
+CONDUCTOR = "/var/lib/snopair"
 # What the conductor saw last, a report.Status as JSON, for whoever asks on this site while its API is away.
 STATUS = f"{PERMITS}/status.json"
 

@@ -14,21 +14,21 @@ from typing import Any
 
 from k8sdeployment.pair import containers, paths, timing
 from k8sdeployment.pair.corosync import corosync_conf
-from k8sdeployment.pair.model import Site, SNOPair
-from k8sdeployment.pair.rbac import ACCOUNT, Manifest, access
+from k8sdeployment.pair.model import Site, SNOPair, Workload
+from k8sdeployment.pair.rbac import ACCOUNT, SET, Manifest, access, conducting
 
-NAME = "peer"
+NAME = SET
 LABELS = {"app.kubernetes.io/name": "aos-sno-pair", "app.kubernetes.io/component": NAME}
 CONFIGURATION = "peer"
 PCSD_SECRET_KEY = "hacluster"
-_UIDGID = "uidgid"
+_UIDGID, WORKLOADS = "uidgid", "workloads"
 # What outlives the pod and the boot, each below /var/lib/aos on the host.
-_STATE = ("corosync-state", "pacemaker-state", "pacemaker-log", "pcsd-state")
+_STATE = ("corosync-state", "pacemaker-state", "pacemaker-log", "pcsd-state", "conductor-state")
 
 
 def manifests(pair: SNOPair, site: Site) -> list[Manifest]:
     """Everything that stands on `site`, in the order in which it can be applied."""
-    return [_namespace(pair), *access(pair), _configuration(pair), _peer(pair, site)]
+    return [_namespace(pair), *access(pair), *conducting(pair), _configuration(pair), _peer(pair, site)]
 
 
 def fencing_secrets(pair: SNOPair, site: Site) -> list[str]:
@@ -54,7 +54,12 @@ def _configuration(pair: SNOPair) -> Manifest:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": CONFIGURATION, "namespace": pair.metadata.namespace, "labels": LABELS},
-        "data": {"corosync.conf": corosync_conf(pair), _UIDGID: "# none: pcs wants the directory to be there\n"},
+        "data": {
+            "corosync.conf": corosync_conf(pair),
+            _UIDGID: "# none: pcs wants the directory to be there\n",
+            # A file, and no arguments: a workload more must not make the running peer an old one.
+            WORKLOADS: "".join(f"{target(work)}\n" for work in pair.spec.workloads),
+        },
     }
 
 
@@ -79,6 +84,7 @@ def _peer(pair: SNOPair, site: Site) -> Manifest:
 
 
 def _pod(pair: SNOPair, site: Site) -> dict[str, Any]:
+    secrets = fencing_secrets(pair, site)
     return {
         "hostNetwork": True,
         "hostPID": True,
@@ -92,7 +98,7 @@ def _pod(pair: SNOPair, site: Site) -> dict[str, Any]:
         "affinity": {"nodeAffinity": _this_node(site)},
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "initContainers": [containers.settle(pair), containers.corosync(pair)],
-        "containers": [containers.pacemaker(pair, fencing_secrets(pair, site)), containers.pcsd(pair)],
+        "containers": [containers.pacemaker(pair, secrets), containers.pcsd(pair), containers.conductor(pair, secrets)],
         "volumes": _volumes(pair, site),
     }
 
@@ -105,6 +111,7 @@ def _this_node(site: Site) -> dict[str, Any]:
 def _volumes(pair: SNOPair, site: Site) -> list[dict[str, Any]]:
     return [
         {"name": "corosync", "projected": {"sources": [_conf_source(), _authkey_source(pair)]}},
+        {"name": "workloads", "configMap": {"name": CONFIGURATION, "items": [{"key": WORKLOADS, "path": WORKLOADS}]}},
         {"name": "conf", "projected": {"sources": [_conf_source()]}},
         {"name": "pcsd-password", "secret": {
             "secretName": pair.spec.secret_ref.name,
@@ -140,6 +147,11 @@ def _account_sources() -> list[dict[str, Any]]:
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
         {"downwardAPI": {"items": [namespace]}},
     ]
+
+
+def target(workload: Workload) -> str:
+    """A workload as settle reads it."""
+    return f"{workload.namespace}/{workload.kind.lower()}/{workload.name}"
 
 
 def _host(name: str, path: str) -> dict[str, Any]:

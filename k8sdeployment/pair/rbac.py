@@ -1,4 +1,5 @@
-"""What the peer may do in its own site's API: watch the managed workloads, scale exactly those, delete their pods."""
+"""What the peer may do in its own site's API: watch the managed workloads, scale exactly those, delete their pods; read
+the pair's resource and write its status; and delete its own pod, to have it renewed."""
 
 from typing import Any
 
@@ -8,6 +9,8 @@ Manifest = dict[str, Any]
 
 ACCOUNT = "peer"
 _ROLE = "aos-peer"
+_CONDUCTOR = "aos-conductor"
+POD, SET = "peer-0", "peer"
 _PLURAL = {"Deployment": "deployments", "StatefulSet": "statefulsets"}
 
 
@@ -21,7 +24,26 @@ def access(pair: SNOPair) -> list[Manifest]:
         "automountServiceAccountToken": False,
     }
     namespaces = sorted({workload.namespace for workload in pair.spec.workloads})
-    return [account, *(_role(pair, name) for name in namespaces), *(_binding(home, name) for name in namespaces)]
+    return [account, *(_role(pair, name) for name in namespaces),
+            *(_binding(home, name, _ROLE) for name in namespaces)]
+
+
+def conducting(pair: SNOPair) -> list[Manifest]:
+    """What the conductor may do in the pair's own namespace. No Secret among it: kubelet mounts what is needed."""
+    home = pair.metadata.namespace
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": _CONDUCTOR, "namespace": home},
+        "rules": [
+            _rule("snopair.dev", ["snopairs"], ["get", "list", "watch"]),
+            _rule("snopair.dev", ["snopairs/status"], ["get", "patch"]),
+            _rule("", ["events"], ["create"]),
+            {**_rule("apps", ["statefulsets"], ["get"]), "resourceNames": [SET]},
+            {**_rule("", ["pods"], ["get", "delete"]), "resourceNames": [POD]},
+        ],
+    }
+    return [role, _binding(home, home, _CONDUCTOR)]
 
 
 def _role(pair: SNOPair, namespace: str) -> Manifest:
@@ -51,11 +73,11 @@ def _rule(group: str, resources: list[str], verbs: list[str]) -> Manifest:
     return {"apiGroups": [group], "resources": resources, "verbs": verbs}
 
 
-def _binding(home: str, namespace: str) -> Manifest:
+def _binding(home: str, namespace: str, role: str) -> Manifest:
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
-        "metadata": {"name": _ROLE, "namespace": namespace},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": _ROLE},
+        "metadata": {"name": role, "namespace": namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": home}],
     }

@@ -26,5 +26,8 @@ def stop(workload: Workload) -> int:
 
 
 def shutdown(pair: SNOPair) -> int:
-    """Seconds the peer pod may take to end: its workloads stop one after the other at worst, then the daemons."""
-    return sum(map(stop, pair.spec.workloads)) + 60
+    """Seconds the peer pod may take to end: its workloads stop one after the other at worst, then the daemons.
+
+    In whole hours, so that a workload more or less seldom makes the running peer an old one.
+    """
+    return -(-(sum(map(stop, pair.spec.workloads)) + 60) // 3600) * 3600

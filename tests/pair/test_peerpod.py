@@ -40,7 +40,8 @@ def containers(of: SNOPair = MANAGED) -> dict[str, dict[str, Any]]:
 
 def test_manifests_stand_in_the_order_in_which_they_can_be_applied() -> None:
     assert [manifest["kind"] for manifest in manifests()] == [
-        "Namespace", "ServiceAccount", "Role", "Role", "RoleBinding", "RoleBinding", "ConfigMap", "StatefulSet"]
+        "Namespace", "ServiceAccount", "Role", "Role", "RoleBinding", "RoleBinding", "Role", "RoleBinding",
+        "ConfigMap", "StatefulSet"]
 
 
 def test_nothing_is_privileged() -> None:
@@ -57,21 +58,25 @@ def test_the_rights_are_the_least() -> None:
         {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets", "replicasets"], "verbs": READ},
         {"apiGroups": [""], "resources": ["pods"], "verbs": [*READ, "delete"]},
     ]
+    conducting = roles.pop("aos-sno-pair")
     assert roles == {
         "data": [*reading, scaling("statefulsets/scale", "db")],
         "default": [*reading, scaling("deployments/scale", "web")],
     }
     assert not [manifest for manifest in manifests() if manifest["kind"].startswith("Cluster")]
+    assert {resource for rule in conducting for resource in rule["resources"]} == {
+        "snopairs", "snopairs/status", "events", "statefulsets", "pods"}
+    assert all(rule.get("resourceNames") for rule in conducting if rule["resources"][0] in ("statefulsets", "pods"))
 
 
 def scaling(resource: str, name: str) -> dict[str, Any]:
     return {"apiGroups": ["apps"], "resources": [resource], "verbs": SCALE, "resourceNames": [name]}
 
 
-def test_the_account_s_token_is_only_where_the_agent_runs() -> None:
+def test_the_account_s_token_is_only_where_the_api_is_asked() -> None:
     assert pod()["automountServiceAccountToken"] is False
     holders = {name for name, one in containers().items() if "account" in mounts(one)}
-    assert holders == {"settle", "pacemaker"}
+    assert holders == {"settle", "pacemaker", "conductor"}
 
 
 def mounts(container: dict[str, Any]) -> dict[str, str]:
@@ -112,7 +117,7 @@ def test_corosync_starts_before_pacemaker_and_ends_after_it() -> None:
     settle, corosync = pod()["initContainers"]
     assert (settle["name"], corosync["name"], corosync["restartPolicy"]) == ("settle", "corosync", "Always")
     assert "startupProbe" in corosync and "restartPolicy" not in settle
-    assert [one["name"] for one in pod()["containers"]] == ["pacemaker", "pcsd"]
+    assert [one["name"] for one in pod()["containers"]] == ["pacemaker", "pcsd", "conductor"]
 
 
 def test_no_probe_can_kill_a_daemon_that_works() -> None:
@@ -120,7 +125,13 @@ def test_no_probe_can_kill_a_daemon_that_works() -> None:
 
 
 def test_settle_is_told_every_gated_workload() -> None:
-    assert containers()["settle"]["command"][-2:] == ["default/deployment/web", "data/statefulset/db"]
+    assert containers()["settle"]["command"][-1] == "@/etc/aos/pair/workloads"
+    assert mounts(containers()["settle"])["workloads"] == "/etc/aos/pair"
+    assert only("ConfigMap")["data"]["workloads"].split() == ["default/deployment/web", "data/statefulset/db"]
+
+
+def test_another_workload_makes_no_running_peer_an_old_one() -> None:
+    assert pod(pair()) == pod(MANAGED)
 
 
 def test_the_pod_may_take_as_long_to_end_as_its_slowest_stops() -> None:
@@ -131,8 +142,8 @@ def test_the_pod_may_take_as_long_to_end_as_its_slowest_stops() -> None:
 
 def test_the_local_api_is_said_outright() -> None:
     of = pair(peer={"api": {"host": "api-int.example.org", "port": 7443}})
-    for name in ("settle", "pacemaker"):
-        environment = {entry["name"]: entry["value"] for entry in containers(of)[name]["env"]}
+    for name in ("settle", "pacemaker", "conductor"):
+        environment = {entry["name"]: entry.get("value") for entry in containers(of)[name]["env"]}
         assert environment["KUBERNETES_SERVICE_HOST"] == "api-int.example.org"
         assert environment["KUBERNETES_SERVICE_PORT"] == "7443"
 

@@ -1,0 +1,168 @@
+"""Reading and editing Pacemaker's CIB as an element tree: sections, name-value pairs, and what stands in its status."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Optional
+
+Element = ElementTree.Element
+
+# Cluster properties of the pair's own: unknown to Pacemaker, which keeps them and tells both sites.
+APPLIED, ROLL = "snopair-applied", "snopair-roll"
+PROPERTIES = "crm_config/cluster_property_set"
+# Whole elements of the configuration, by their parent.
+WHOLE = {"constraints": "constraint", "fencing-topology": "level", "alerts": "alert"}
+_DEGRADED = "190"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the pair made last: the digest of the CR that it came from, and the ids of its elements."""
+
+    digest: str = ""
+    ids: tuple[str, ...] = ()
+
+
+def record(cib: Element) -> Record:
+    """The record in a CIB; an empty one where there is none."""
+    try:
+        found = json.loads(property_value(cib, APPLIED) or "{}")
+        return Record(str(found.get("digest", "")), tuple(map(str, found.get("ids", ()))))
+    except (ValueError, AttributeError, TypeError):
+        return Record()
+
+
+def property_value(cib: Element, name: str) -> Optional[str]:
+    """A cluster property's value; None where it is not set."""
+    for found in cib.iterfind(f"configuration/{PROPERTIES}/nvpair"):
+        if found.get("name") == name:
+            return found.get("value")
+    return None
+
+
+# -- the status section ---------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Operation:
+    """The last result of one operation of a resource on one node; `when` in epoch seconds, 0 where it is not said."""
+
+    resource: str
+    node: str
+    task: str
+    interval: int
+    code: str
+    when: int
+    failure: bool
+
+
+def attribute(cib: Element, node: str, name: str) -> Optional[str]:
+    """A transient node attribute; None where it is not set."""
+    path = f"status/node_state[@uname='{node}']/transient_attributes/instance_attributes/nvpair[@name='{name}']"
+    found = cib.find(path)
+    return None if found is None else found.get("value")
+
+
+def operations(cib: Element) -> list[Operation]:
+    """Every result that the nodes' executors reported."""
+    return [_operation(op, str(resource.get("id")), str(state.get("uname")))
+            for state in cib.iterfind("status/node_state")
+            for resource in state.iterfind("lrm/lrm_resources/lrm_resource")
+            for op in resource.iterfind("lrm_rsc_op")]
+
+
+def _operation(op: Element, resource: str, node: str) -> Operation:
+    return Operation(resource, node, op.get("operation", ""), int(op.get("interval", "0")), op.get("rc-code", ""),
+                     int(op.get("last-rc-change") or 0), "last_failure" in op.get("id", ""))
+
+
+def known(cib: Element, node: str) -> set[str]:
+    """The resources of which a node's executor has told anything: those that were probed there at least."""
+    return {found.resource for found in operations(cib) if found.node == node}
+
+
+def overcome(cib: Element) -> list[Operation]:
+    """Degraded results (190) after which the same operation went well again. Pacemaker shows them until a cleanup."""
+    found = operations(cib)
+    well = {(one.resource, one.node, one.task, one.interval): one.when for one in found
+            if not one.failure and one.code == "0"}
+    return [one for one in found if one.failure and one.code == _DEGRADED
+            and well.get((one.resource, one.node, one.task, one.interval), -1) > one.when]
+
+
+# -- editing --------------------------------------------------------------------------------------------------------
+
+def section(cib: Element, name: str) -> list[Element]:
+    """The elements of a section of the configuration; none where there is no such section."""
+    found = cib.find(f"configuration/{name}")
+    return [] if found is None else list(found)
+
+
+def part(cib: Element, path: str) -> Element:
+    """The element at a path that every CIB has; ValueError where it has not."""
+    found = cib.find(path)
+    if found is None:
+        raise ValueError(f"the CIB has no {path}")
+    return found
+
+
+def by_id(parent: Element, name: str) -> Optional[Element]:
+    """A child by its id."""
+    return next((found for found in parent if found.get("id") == name), None)
+
+
+def made(parent: Element, tag: str) -> Element:
+    """A child by its tag, made where it is missing."""
+    found = parent.find(tag)
+    return ElementTree.SubElement(parent, tag) if found is None else found
+
+
+def pairs(cib: Element, path: str, wanted: Element) -> Element:
+    """The set of name-value pairs at a path, made with the id that it has in the wanted CIB where it is missing."""
+    name, tag = path.split("/")
+    parent = made(part(cib, "configuration"), name)
+    found = parent.find(tag)
+    if found is None:
+        named = wanted.find(f"configuration/{path}")
+        identity = f"snopair-{name}" if named is None else str(named.get("id"))
+        found = ElementTree.SubElement(parent, tag, {"id": identity})
+    return found
+
+
+def update(target: Element, wanted: Iterator[Element], prefix: str) -> Iterator[str]:
+    """Set name-value pairs; a sentence for each that changed."""
+    for ours in wanted:
+        name, value = str(ours.get("name")), str(ours.get("value"))
+        before = next((found.get("value") for found in target if found.get("name") == name), None)
+        if before != value:
+            put(target, name, value)
+            yield f"{prefix}{name} is {value}" + (f", it was {before}" if before is not None else "")
+
+
+def put(target: Element, name: str, value: str) -> None:
+    """Set one name-value pair."""
+    for found in target:
+        if found.get("name") == name:
+            found.set("value", value)
+            return
+    ElementTree.SubElement(target, "nvpair", {"id": f"{target.get('id')}-{name}", "name": name, "value": value})
+
+
+def difference(theirs: Optional[Element], ours: Optional[Element]) -> str:
+    """What differs between two elements, in words, whatever ids and order their parts have; "" when nothing does."""
+    old, new = _flat(theirs), _flat(ours)
+    return ", ".join(f"{name} is {new.get(name, 'not set')}, it was {old.get(name, 'not set')}"
+                     for name in sorted({*old, *new}) if old.get(name) != new.get(name))
+
+
+def _flat(element: Optional[Element]) -> dict[str, str]:
+    if element is None:
+        return {}
+    found = {name: value for name, value in element.attrib.items() if name != "id"}
+    for child in element:
+        if child.tag == "nvpair":
+            found[str(child.get("name"))] = str(child.get("value"))
+            continue
+        title = "-".join(str(child.get(name)) for name in ("name", "interval", "role") if child.get(name)) or child.tag
+        found |= {f"{title}.{name}": value for name, value in _flat(child).items()}
+    return found

@@ -1,0 +1,78 @@
+"""What the conductor of a site tells the other one, as the value of one node attribute in the cluster.
+
+The cluster's membership is the only channel between the sites, so neither needs credentials for the other. The
+attribute is transient: it goes with the site, and what stands there was said since the site joined. Whoever reads it
+must not trust that it was written by this version.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Optional
+
+from k8sdeployment.pair.model import Spec
+
+# crm_mon shows no attribute whose name begins with '#'.
+ATTRIBUTE = "#snopair"
+# More than any site says: 32 workloads with large templates. A bound, for what is read came over a network.
+_MOST = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A fence device's last answer: whether it told its target's power, when (epoch seconds), and else why not."""
+
+    good: bool
+    when: int
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Told:
+    """A workload as one site sees its own half of it; `template` is the digest of its pod template."""
+
+    ready: bool
+    reason: str = ""
+    template: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """`spec`: the site's whole SNOPair as JSON, with defaults. `proofs`: by the device's name in Pacemaker."""
+
+    version: str
+    image: str = ""
+    generation: int = 0
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    workloads: Mapping[str, Told] = field(default_factory=dict)
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
+
+
+def canonical(spec: Spec) -> dict[str, Any]:
+    """A spec as the same JSON on both sites, whatever order and defaults it was written with."""
+    return spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def encode(facts: Facts) -> str:
+    """Text for an attribute's value."""
+    text = json.dumps(asdict(facts), sort_keys=True, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def decode(text: str) -> Optional[Facts]:
+    """None for anything that is not what `encode` makes, whichever version made it."""
+    try:
+        plain = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), _MOST)
+        found = json.loads(plain)
+        return Facts(
+            version=str(found["version"]), image=str(found.get("image", "")),
+            generation=int(found.get("generation", 0)), spec=dict(found.get("spec", {})),
+            workloads={name: Told(bool(one["ready"]), str(one.get("reason", "")), str(one.get("template", "")))
+                       for name, one in found.get("workloads", {}).items()},
+            proofs={name: Proof(bool(one["good"]), int(one["when"]), str(one.get("why", "")))
+                    for name, one in found.get("proofs", {}).items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, zlib.error):
+        return None
