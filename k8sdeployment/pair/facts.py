@@ -5,14 +5,17 @@ attribute is transient: it goes with the site, and what stands there was said si
 must not trust that it was written by this version.
 """
 
+from __future__ import annotations
+
 import base64
 import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from k8sdeployment.pair.model import Spec
+if TYPE_CHECKING:  # whoever only reads what a site tells (snopair status) need not load the model
+    from k8sdeployment.pair.model import Spec
 
 # crm_mon shows no attribute whose name begins with '#'.
 ATTRIBUTE = "#snopair"
