@@ -118,15 +118,12 @@ def made(parent: Element, tag: str) -> Element:
 
 
 def pairs(cib: Element, path: str, wanted: Element) -> Element:
-    """The set of name-value pairs at a path, made with the id that it has in the wanted CIB where it is missing."""
+    """The same set of name-value pairs as in the wanted CIB, by its id; made where it is missing."""
     name, tag = path.split("/")
     parent = made(part(cib, "configuration"), name)
-    found = parent.find(tag)
-    if found is None:
-        named = wanted.find(f"configuration/{path}")
-        identity = f"snopair-{name}" if named is None else str(named.get("id"))
-        found = ElementTree.SubElement(parent, tag, {"id": identity})
-    return found
+    identity = str(part(wanted, f"configuration/{path}").get("id"))
+    found = by_id(parent, identity)
+    return ElementTree.SubElement(parent, tag, {"id": identity}) if found is None else found
 
 
 def update(target: Element, wanted: Iterator[Element], prefix: str) -> Iterator[str]:

@@ -101,6 +101,7 @@ def conductor(pair: SNOPair, fencing: list[str]) -> Container:
             {"name": "PYTHONPATH", "value": paths.AGENT_LIBRARY},
             {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
             {"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+            {"name": "METRICS_PORT", "value": str(pair.spec.peer.metrics_port)},
             {"name": "PAIR", "value": f"{pair.metadata.namespace}/{pair.metadata.name}"},
             *_api(pair),
         ],

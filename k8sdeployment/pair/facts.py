@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -79,3 +79,28 @@ def decode(text: str) -> Optional[Facts]:
         )
     except (ValueError, KeyError, TypeError, AttributeError, zlib.error):
         return None
+
+
+def differing(mine: Any, theirs: Any, path: str = "spec") -> Iterator[tuple[str, str, str]]:
+    """Every field in which two specs differ, with both values; what has a name is compared by it."""
+    if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+        for name in sorted({*mine, *theirs}):
+            yield from differing(mine.get(name), theirs.get(name), f"{path}.{name}")
+    elif _named(mine) and _named(theirs):
+        ours, others = ({one["name"]: one for one in side} for side in (mine, theirs))
+        for name in sorted({*ours, *others}):
+            yield from differing(ours.get(name), others.get(name), f"{path}[{name}]")
+        if list(ours) != list(others) and set(ours) == set(others):
+            yield f"the order of {path}", ", ".join(ours), ", ".join(others)
+    elif mine != theirs:
+        yield path, _shown(mine), _shown(theirs)
+
+
+def _named(side: Any) -> bool:
+    return isinstance(side, list) and all(isinstance(one, Mapping) and "name" in one for one in side)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not there"
+    return "there" if isinstance(value, Mapping) else json.dumps(value)

@@ -29,6 +29,7 @@ class Resource:
     nodes: tuple[str, ...]
     failed: bool
     blocked: bool
+    managed: bool = True
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,11 @@ class Fence:
 
 @dataclass(frozen=True)
 class PairStatus:
-    """The view of the site that was asked; in a split both sites have one."""
+    """The view of the site that was asked; in a split both sites have one. `dc`: the site that decides; "" for none."""
 
     quorate: bool
+    dc: str
+    maintenance: bool
     nodes: Mapping[str, Node]
     resources: Mapping[str, Resource]
     failures: tuple[str, ...]
@@ -67,9 +70,11 @@ class PairStatus:
 def parse(xml: str) -> PairStatus:
     """The status in the output of `CRM_MON`; ElementTree.ParseError when it is not XML."""
     root = ElementTree.fromstring(xml)
-    current = root.find("summary/current_dc")
+    current, options = root.find("summary/current_dc"), root.find("summary/cluster_options")
     return PairStatus(
         quorate=current is not None and _true(current, "with_quorum"),
+        dc=current.get("name", "") if current is not None else "",
+        maintenance=options is not None and _true(options, "maintenance-mode"),
         nodes={node.name: node for node in map(_node, root.iterfind("nodes/node"))},
         resources={found.name: found for found in map(_resource, root.iterfind("resources//resource"))},
         failures=tuple(map(_failure, root.iterfind("failures/failure"))),
@@ -99,6 +104,7 @@ def _resource(element: ElementTree.Element) -> Resource:
         nodes=tuple(node.get("name", "") for node in element.iterfind("node")),
         failed=_true(element, "failed"),
         blocked=_true(element, "blocked"),
+        managed=element.get("managed") != "false",
     )
 
 

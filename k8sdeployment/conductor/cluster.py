@@ -1,0 +1,128 @@
+"""The cluster as this site's Pacemaker tells it, and the few things the conductor does to it, by its own programs."""
+
+import os
+import re
+import shlex
+import subprocess
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Optional
+
+from k8sdeployment.pair import facts, pacemaker
+from k8sdeployment.pair.cib import ROLL, Element, Operation
+from k8sdeployment.pair.model import SNOPair
+from k8sdeployment.pair.roll import Lock
+from k8sdeployment.pair.status import CRM_MON, PairStatus, parse
+
+# Seconds for a question, and for pcs to work through a whole pair.
+ASK, CONFIGURE = 15.0, 600.0
+_LOCK = "snopair-lock"
+_LINK = re.compile(r"^LINK ID (\d+)")
+_PEER = re.compile(r"nodeid:\s+(\d+):\s+(\w+)")
+
+
+class ClusterError(Exception):
+    """A program of the cluster did not do what it was asked for; the sentence says which and why."""
+
+
+Run = Callable[[Sequence[str], float, Optional[str]], str]
+
+
+def run(argv: Sequence[str], seconds: float = ASK, text: Optional[str] = None) -> str:
+    """What a program wrote to stdout; ClusterError when it fails or takes longer."""
+    try:
+        done = subprocess.run(list(argv), input=text, capture_output=True, text=True, timeout=seconds,
+                              env={**os.environ, "PYTHONPATH": "", "PYTHONWARNINGS": "ignore"})
+    except subprocess.TimeoutExpired:
+        raise ClusterError(f"{argv[0]} did not answer within {seconds:.0f} s") from None
+    except OSError as error:
+        raise ClusterError(f"{argv[0]} cannot be run: {error.strerror}") from error
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise ClusterError(f"{argv[0]} failed ({done.returncode}): {said[-1] if said else 'it said nothing'}")
+    return done.stdout
+
+
+class Cluster:
+    """This site's view of the cluster. ClusterError when Pacemaker does not answer."""
+
+    def __init__(self, directory: Path, run: Run = run) -> None:
+        self._directory, self._run = directory, run
+
+    def view(self) -> PairStatus:
+        """Nodes, resources, failures."""
+        try:
+            return parse(self._run(CRM_MON, ASK, None))
+        except ElementTree.ParseError as error:
+            raise ClusterError(f"crm_mon wrote no XML: {error}") from error
+
+    def cib(self) -> Element:
+        """The whole CIB with its status section."""
+        try:
+            return ElementTree.fromstring(self._run(("cibadmin", "--query"), ASK, None))
+        except ElementTree.ParseError as error:
+            raise ClusterError(f"cibadmin wrote no XML: {error}") from error
+
+    def links(self) -> dict[int, bool]:
+        """Whether each link to the other site is connected, by its number from 0."""
+        found: dict[int, bool] = {}
+        number = 0
+        for line in self._run(("corosync-cfgtool", "-s"), ASK, None).splitlines():
+            if (link := _LINK.match(line)) is not None:
+                number = int(link[1])
+            elif (peer := _PEER.search(line)) is not None and peer[2] != "localhost":
+                found[number] = peer[2] == "connected"
+        return found
+
+    def tell(self, value: str) -> None:
+        """Set this node's attribute that the other site reads."""
+        self._run(("attrd_updater", "--name", facts.ATTRIBUTE, "--update", value), ASK, None)
+
+    # -- configuration ----------------------------------------------------------------------------------------------
+
+    def wanted(self, pair: SNOPair, bare: Element) -> Element:
+        """The CIB that pcs makes of a pair, starting from one without any configuration."""
+        file = self._directory / "wanted.xml"
+        file.write_text(ElementTree.tostring(bare, encoding="unicode"))
+        steps = "\n".join(map(shlex.join, pacemaker.configure(pair, str(file))))
+        # One after the other and out of the daemons' way.
+        self._run(("nice", "sh", "-ec", steps), CONFIGURE, None)
+        return ElementTree.parse(file).getroot()
+
+    def push(self, before: Element, after: Element) -> None:
+        """Bring the difference between two CIBs into the running one, all of it or nothing."""
+        old, new = self._directory / "before.xml", self._directory / "after.xml"
+        old.write_text(ElementTree.tostring(before, encoding="unicode"))
+        new.write_text(ElementTree.tostring(after, encoding="unicode"))
+        self._run(pacemaker.push(str(new), str(old)), CONFIGURE, None)
+
+    def let_go(self, resource: str) -> None:
+        """Forget a resource that is in the configuration no more, without stopping it."""
+        self._run(("crm_resource", "--refresh", "--resource", resource, "--force"), 60.0, None)
+
+    def forget(self, failure: Operation) -> None:
+        """Take a failed or degraded result out of the history."""
+        self._run(("crm_resource", "--cleanup", "--resource", failure.resource, "--node", failure.node,
+                   "--operation", failure.task, "--interval", f"{failure.interval}ms"), 60.0, None)
+
+    # -- maintenance and the lock -----------------------------------------------------------------------------------
+
+    def maintenance(self, on: bool) -> None:
+        """Set the whole cluster's maintenance mode."""
+        self._run(("crm_attribute", "--type", "crm_config", "--name", "maintenance-mode",
+                   "--update", "true" if on else "false"), ASK, None)
+
+    def take(self, lock: Lock) -> bool:
+        """Take the lock; False when somebody has it. A create fails where the id exists, so one of two gets it."""
+        pair = f'<nvpair id="{ROLL}" name="{ROLL}" value="{lock}"/>'
+        xml = f'<cluster_property_set id="{_LOCK}">{pair}</cluster_property_set>'
+        try:
+            self._run(("cibadmin", "--create", "--scope", "crm_config", "--xml-text", xml), ASK, None)
+        except ClusterError:
+            return False
+        return True
+
+    def free(self) -> None:
+        """Give the lock back."""
+        self._run(("cibadmin", "--delete", "--xml-text", f'<cluster_property_set id="{_LOCK}"/>'), ASK, None)

@@ -1,0 +1,91 @@
+"""Brings the CR into Pacemaker's configuration: on one site at a time, as one difference, the pair's own part alone."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Optional
+
+from k8sdeployment.conductor.cluster import Cluster
+from k8sdeployment.pair import facts
+from k8sdeployment.pair.cib import Element, overcome, record
+from k8sdeployment.pair.facts import Facts
+from k8sdeployment.pair.foreign import foreign
+from k8sdeployment.pair.merge import Outcome, bare, merge
+from k8sdeployment.pair.model import SNOPair
+from k8sdeployment.pair.status import PairStatus
+
+# Changes with it, for a newer version may make another configuration of the same CR.
+_EDITION = 1
+
+
+@dataclass(frozen=True)
+class Conducted:
+    """What was done: `changes` one sentence each; `restored` when somebody had changed what is the pair's. `waits`: why
+    the CR is not in force; `foreign`: what is set beside it."""
+
+    changes: tuple[str, ...] = ()
+    restored: bool = False
+    waits: str = ""
+    foreign: tuple[str, ...] = ()
+
+
+class Conduct:
+    """Keeps what pcs made of the CR last, for pcs takes seconds and the comparison none."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._digest = ""
+        self._wanted: Optional[Element] = None
+
+    def conduct(self, pair: SNOPair, site: str, view: PairStatus, cib: Element, theirs: Optional[Facts]) -> Conducted:
+        """One look, and what follows from it. ClusterError when a program fails; then nothing was changed."""
+        digest = _digest(pair)
+        waits = self._waits(pair, site, view, cib, theirs)
+        if view.dc != site and self._digest != digest:
+            return Conducted(waits=waits)  # what is foreign is told by the site that decides
+        wanted = self._made(pair, cib, digest)
+        strange = tuple(foreign(cib, wanted))
+        outcome = merge(cib, wanted, digest)
+        if not outcome.changes and record(outcome.cib) == record(cib):
+            return Conducted(foreign=strange)
+        if waits or view.dc != site:
+            return Conducted(waits=waits or f"{view.dc} is about to configure the cluster", foreign=strange)
+        return self._push(cib, outcome, digest, strange)
+
+    def tidy(self, cib: Element) -> None:
+        """Forget degraded results that are overcome: Pacemaker would show them for ever."""
+        for failure in overcome(cib):
+            self._cluster.forget(failure)
+
+    def _waits(self, pair: SNOPair, site: str, view: PairStatus, cib: Element, theirs: Optional[Facts]) -> str:
+        """Why the configuration must stay as it is; "" when it may follow the CR."""
+        if view.maintenance:
+            return "the CR is not brought into force during maintenance"
+        if not view.quorate:
+            return f"{site} has no quorum"
+        other = pair.spec.other(site).name
+        node = view.nodes.get(other)
+        if node is not None and (node.pending or (node.online and theirs is None)):
+            return f"waiting for what {other} tells of its CR"
+        if theirs is not None and theirs.spec != facts.canonical(pair.spec):
+            return f"the CR differs between {site} and {other}; the cluster keeps what it has until they are the same"
+        if theirs is None and not record(cib).digest:
+            return f"waiting for {other}: a pair is made when both sites are there"
+        return ""
+
+    def _made(self, pair: SNOPair, cib: Element, digest: str) -> Element:
+        if self._wanted is None or self._digest != digest:
+            self._wanted, self._digest = self._cluster.wanted(pair, bare(cib)), digest
+        return self._wanted
+
+    def _push(self, cib: Element, outcome: Outcome, digest: str, strange: tuple[str, ...]) -> Conducted:
+        restored = record(cib).digest == digest
+        self._cluster.push(cib, outcome.cib)
+        for resource in outcome.gone:
+            self._cluster.let_go(resource)
+        return Conducted(outcome.changes, restored, foreign=strange)
+
+
+def _digest(pair: SNOPair) -> str:
+    text = json.dumps([_EDITION, pair.metadata.name, facts.canonical(pair.spec)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,65 @@
+"""Proving the fence devices: each is asked for the other site's power, as Pacemaker would ask, before it is needed."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Optional
+
+from k8sdeployment.conductor.cluster import ClusterError, run
+from k8sdeployment.pair import fencing
+from k8sdeployment.pair.facts import Proof
+from k8sdeployment.pair.model import Device, SNOPair
+
+# Seconds between two questions to a device that answered, and to one that did not.
+AGAIN, SOON = 300.0, 30.0
+# The slowest usual device needs about half of it.
+ANSWER = 60.0
+# What a fence agent's status answers: on, and off (fence-agents, FenceAgentAPI).
+_ON, _OFF = 0, 2
+
+Ask = Callable[[Device], Optional[str]]
+
+
+def ask(device: Device) -> Optional[str]:
+    """None when the device told the power of its target; else why it did not. The agent reads its words from stdin."""
+    try:
+        run((device.agent,), ANSWER, fencing.proof(device))
+    except ClusterError as error:
+        return None if f"failed ({_OFF})" in str(error) else str(error)
+    return None
+
+
+class Prover:
+    """Asks in a thread of its own, for a device may take a minute to say nothing."""
+
+    def __init__(self, ask: Ask = ask, clock: Callable[[], float] = time.time) -> None:
+        self._ask, self._clock = ask, clock
+        self._proofs: dict[str, Proof] = {}
+        self._due: dict[str, float] = {}
+        self._words: dict[str, str] = {}
+        self._running: Optional[threading.Thread] = None
+
+    def proofs(self) -> dict[str, Proof]:
+        """The last answer of each device, by its name in Pacemaker."""
+        return dict(self._proofs)
+
+    def look(self, pair: SNOPair, site: str) -> None:
+        """Begin to ask the devices that are due, unless some are being asked."""
+        target = pair.spec.other(site)
+        devices = {fencing.device_id(target, rank): device
+                   for rank, device in enumerate(target.fencing.devices, start=1)}
+        words = {name: fencing.proof(device) for name, device in devices.items()}
+        for name in [name for name in self._words if words.get(name) != self._words[name]]:
+            self._proofs.pop(name, None)  # it was proven with other words
+            self._due.pop(name, None)
+        self._words = words
+        due = {name: device for name, device in devices.items() if self._due.get(name, 0.0) <= time.monotonic()}
+        if due and (self._running is None or not self._running.is_alive()):
+            self._running = threading.Thread(target=self._prove, args=(due,), daemon=True)
+            self._running.start()
+
+    def _prove(self, devices: dict[str, Device]) -> None:
+        for name, device in devices.items():
+            why = self._ask(device)
+            self._proofs[name] = Proof(why is None, int(self._clock()), why or "")
+            self._due[name] = time.monotonic() + (AGAIN if why is None else SOON)
