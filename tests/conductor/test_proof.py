@@ -1,0 +1,101 @@
+"""Fence devices are asked in turn, again when they are due, and anew when they are told to be asked differently."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from k8sdeployment.conductor import proof as module
+from k8sdeployment.conductor.proof import Prover, ask
+from k8sdeployment.pair.facts import Proof
+from k8sdeployment.pair.model import Device
+from tests.pair.sample import pair, site
+
+
+class Devices:
+    """Answers of the devices; `asked` counts them."""
+
+    def __init__(self) -> None:
+        self.why: str | None = None
+        self.asked: list[Device] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def __call__(self, device: Device) -> str | None:
+        self.gate.wait(20)
+        self.asked.append(device)
+        return self.why
+
+
+def settled(prover: Prover) -> dict[str, Proof]:
+    """The proofs once nobody is asked any more."""
+    assert prover._running is not None
+    prover._running.join(20)
+    return prover.proofs()
+
+
+def test_the_other_site_s_devices_are_asked_and_no_others() -> None:
+    devices = Devices()
+    prover = Prover(devices, lambda: 1000.0)
+    prover.look(pair(), "site-a")
+    assert settled(prover) == {"fence-site-b-1": Proof(True, 1000)}
+
+
+def test_a_good_device_is_left_alone_and_a_bad_one_asked_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = Devices()
+    monkeypatch.setattr(module, "SOON", 0.0)
+    prover = Prover(devices, lambda: 1000.0)
+    devices.why = "fence_ipmilan failed (1): Unable to connect"
+    prover.look(pair(), "site-b")
+    assert settled(prover)["fence-site-a-1"].why == "fence_ipmilan failed (1): Unable to connect"
+    devices.why = None
+    prover.look(pair(), "site-b")
+    assert settled(prover)["fence-site-a-1"].good
+    prover.look(pair(), "site-b")
+    settled(prover)
+    assert len(devices.asked) == 2
+
+
+def test_a_device_that_changed_is_no_longer_proven() -> None:
+    devices = Devices()
+    prover = Prover(devices, lambda: 1000.0)
+    prover.look(pair(), "site-a")
+    settled(prover)
+    sites = [site("site-a", 11, "10s"), site("site-b", 12, "1s")]
+    sites[1]["fencing"]["devices"][0]["parameters"]["ip"] = "203.0.113.99"
+    devices.gate.clear()
+    prover.look(pair(sites=sites), "site-a")
+    assert prover.proofs() == {}
+    devices.gate.set()
+    assert settled(prover)["fence-site-b-1"].good and len(devices.asked) == 2
+
+
+def test_a_device_that_hangs_holds_nobody_up() -> None:
+    devices = Devices()
+    devices.gate.clear()
+    prover = Prover(devices, lambda: 1000.0)
+    prover.look(pair(), "site-a")
+    prover.look(pair(), "site-a")
+    assert prover.proofs() == {} and devices.asked == []
+    devices.gate.set()
+    settled(prover)
+    assert len(devices.asked) == 1
+
+
+@pytest.mark.parametrize("program, why", [
+    ("exit 0", None), ("exit 2", None), ("echo wrong password >&2; exit 1", "fence_test failed (1): wrong password"),
+    ("read first; test \"$first\" = action=status && exit 0; exit 3", None)])
+def test_an_agent_is_asked_as_pacemaker_asks_it(
+        tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, program: str,
+        why: str | None) -> None:
+    directory = tmp_path_factory.mktemp("bin")
+    (directory / "fence_test").write_text(f"#!/bin/sh\n{program}\n")
+    (directory / "fence_test").chmod(0o755)
+    monkeypatch.setenv("PATH", str(directory), prepend=":")
+    assert ask(Device.model_validate({"agent": "fence_test"})) == why
+
+
+def test_an_agent_that_is_not_there() -> None:
+    assert ask(Device.model_validate({"agent": "fence_nowhere"})) == (
+        "fence_nowhere cannot be run: No such file or directory")
