@@ -9,7 +9,7 @@ from k8sdeployment.cli.codes import INTERRUPTED, MEANINGS
 
 # Where each verb stands.
 VERBS = {
-    "status": "status",
+    "status": "status", "init": "init",
 }
 
 
