@@ -131,6 +131,8 @@ PURPOSES = {
     "corosync": "membership; starts before Pacemaker and ends after it",
     "pacemaker": "decides, fences, runs the agent",
     "pcsd": "for people who use pcs",
+    "conductor": "brings the `SNOPair` into Pacemaker's configuration, writes its status, Events and metrics, proves "
+                 "the fence devices, renews the pod; serves `snopair`",
 }
 
 
@@ -150,9 +152,29 @@ def peer_containers() -> str:
     return table(("container", "what for", "capabilities"), rows)
 
 
+def conditions() -> str:
+    """The conditions of a pair."""
+    from k8sdeployment.pair.report import CONDITIONS
+    return table(("condition", "true when"), ((f"`{name}`", meaning) for name, meaning in CONDITIONS.items()))
+
+
+def metrics() -> str:
+    """Every metric of the conductor."""
+    from k8sdeployment.conductor.metrics import METRICS
+    return table(("metric", "meaning"), ((f"`{name}`", cell(meaning)) for name, meaning in METRICS.items()))
+
+
+def runbooks() -> str:
+    """What to do about each alert."""
+    from k8sdeployment.pair.alerting import ALARMS
+    return "".join(
+        f"\n### {alarm.name}\n\n{alarm.summary} *{alarm.severity}*, after {alarm.lasting}: "
+        f"`{alarm.expression}`\n\n" + "".join(f"- {step}\n" for step in alarm.todo) for alarm in ALARMS)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "parameters": parameters, "exit-codes": exit_codes, "operations": operations, "lab-commands": lab_commands,
-    "peer-containers": peer_containers,
+    "peer-containers": peer_containers, "conditions": conditions, "metrics": metrics, "runbooks": runbooks,
 }
 
 

@@ -105,6 +105,7 @@ def conductor(pair: SNOPair, fencing: list[str]) -> Container:
             {"name": "PAIR", "value": f"{pair.metadata.namespace}/{pair.metadata.name}"},
             *_api(pair),
         ],
+        "ports": _ports(pair),
         "volumeMounts": _mounts(
             *_SHARED,
             ("tmp", "/tmp"),
@@ -139,6 +140,12 @@ def _api(pair: SNOPair) -> list[dict[str, str]]:
         {"name": "KUBERNETES_SERVICE_HOST", "value": api.host},
         {"name": "KUBERNETES_SERVICE_PORT", "value": str(api.port)},
     ]
+
+
+def _ports(pair: SNOPair) -> list[dict[str, Any]]:
+    """Named, so that a PodMonitor finds it; on the host's network, so that the node's port is the same."""
+    port = pair.spec.peer.metrics_port
+    return [{"name": "metrics", "containerPort": port, "hostPort": port}] if port else []
 
 
 def _secrets(fencing: list[str]) -> list[tuple[str, str]]:

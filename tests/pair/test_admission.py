@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from k8sdeployment.agent.parameters import load
-from k8sdeployment.pair import admission, crd, openshift
+from k8sdeployment.pair import admission, alerting, crd, openshift
 from k8sdeployment.pair.rbac import Manifest
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -21,6 +21,7 @@ NAMESPACE = {"apiVersion": "v1", "kind": "Namespace",
 FILES: dict[str, list[Manifest]] = {
     "admission/policies.yaml": admission.policies(),
     "crd/snopair.yaml": [crd.manifest()],
+    "monitoring/rules.yaml": alerting.manifests(),
     "namespace/labels.yaml": [NAMESPACE],
     "openshift/scc.yaml": openshift.manifests(),
 }

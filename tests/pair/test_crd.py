@@ -7,7 +7,6 @@ test_admission.py.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -68,12 +67,6 @@ def test_every_field_explains_itself() -> None:
 def test_every_rule_is_in_the_schema_with_its_sentence() -> None:
     said = [one for _, node in nodes(crd.schema()) for one in node.get("x-kubernetes-validations", [])]
     assert len(RULES) > 10 and not [rule.sentence for rule in RULES if rule.validation() not in said]
-
-
-def test_the_documents_conditions_are_the_codes() -> None:
-    text = (DEPLOY.parent / "docs/pair.md").read_text(encoding="utf-8")
-    table = text.split("| condition |")[1].split("\n\n")[0]
-    assert dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", table, re.M)) == CONDITIONS
 
 
 # -- asked of a real API server ------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ class World:
     maintenance: bool = False
     fenced: frozenset[str] = frozenset()
 
-    def change(self, site: int, **fields: object) -> World:
+    def change(self, site: int, **fields: Any) -> World:
         peers = list(self.peers)
         peers[site] = replace(peers[site], **fields)
         return replace(self, peers=(peers[0], peers[1]))
