@@ -18,7 +18,7 @@ def build(engine: Engine, release: str, say: Say) -> str:
         base_key = images.ensure(engine, images.base_recipe(say, release), say)
         below = _crmsh(release, base_key)
         below_key = images.ensure(engine, below, say)
-        peer = images.peer_recipe(images.PEER_FILE, below_key, f"{PREFIX}/peer:{release}",
+        peer = images.peer_recipe(images.PEER_FILE, below_key, say, f"{PREFIX}/peer:{release}", release,
                                   BASE=below.tag, **_ARGUMENTS.get(release, {}))
         images.ensure(engine, peer, say)
         return peer.tag

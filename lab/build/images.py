@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import hostproc, paths, shell
-from lab.build import base, keys, kube
+from lab.build import base, keys, kube, wheels
 from lab.build.engine_build import build_image, image_id, image_key, save_image
 from lab.engine import Engine
 from lab.state import held
@@ -49,7 +49,7 @@ def _build_all(engine: Engine, say: Say) -> None:
     base_key = ensure(engine, base_recipe(say), say)
     recipes = [_site(binaries, base_key), _bmc(base_key), _program("app", APP), _program("pause", PAUSE)]
     if PEER_FILE.exists() and (paths.CHECKOUT / "ocf/k8sdeployment").exists():
-        recipes.append(peer_recipe(PEER_FILE, base_key))
+        recipes.append(peer_recipe(PEER_FILE, base_key, say))
     else:
         say("no peer image: containers/peer/Containerfile or ocf/k8sdeployment is not there")
     for recipe in recipes:
@@ -158,17 +158,20 @@ def _program(name: str, tag: str) -> Recipe:
     return Recipe(tag, source / "Containerfile", keys.content_key([source]), fill, {})
 
 
-def peer_recipe(containerfile: Path, base_key: str, tag: str = PEER, **arguments: str) -> Recipe:
+def peer_recipe(containerfile: Path, base_key: str, say: Say, tag: str = PEER, release: str = base.RELEASE,
+                **arguments: str) -> Recipe:
     """The product's own image; its Containerfile expects the checkout's layout in the context."""
     parts = [paths.CHECKOUT / part for part in ("containers/peer", "ocf", "k8sdeployment")]
 
     def fill(context: Path) -> None:
         for part in parts:
-            if part.exists():
-                copy_sources(part, context / part.relative_to(paths.CHECKOUT))
+            copy_sources(part, context / part.relative_to(paths.CHECKOUT))
+        shutil.copy(paths.CHECKOUT / "setup.cfg", context)
+        for wheel in wheels.wheels(release, say).glob("*.whl"):
+            _link_or_copy(wheel, context / "containers/peer/wheels" / wheel.name)
 
     given = {"BASE": BASE, **arguments}
-    key = keys.content_key(parts, base_key, *arguments.values())
+    key = keys.content_key(parts, base_key, wheels.requirements(), *arguments.values())
     return Recipe(tag, containerfile, key, fill, given)
 
 
