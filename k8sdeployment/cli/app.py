@@ -9,7 +9,8 @@ from k8sdeployment.cli.codes import INTERRUPTED, MEANINGS
 
 # Where each verb stands.
 VERBS = {
-    "status": "status", "init": "init",
+    "status": "status", "move": "acting", "evict": "acting", "return": "acting", "maintenance": "acting",
+    "history": "history", "init": "init",
 }
 
 

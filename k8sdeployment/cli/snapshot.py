@@ -24,7 +24,7 @@ class Snapshot:
     @property
     def site(self) -> str:
         """Whose view it is."""
-        return str(self.said.get("site") or "")
+        return word(self.said, "site")
 
     def age(self, now: float) -> Optional[float]:
         """Seconds since it was written; None when that is not said."""
@@ -54,10 +54,16 @@ def read(path: Path) -> Snapshot:
     return Snapshot(found)
 
 
+def word(said: Object, name: str) -> str:
+    """A text that is said; "" where it is not, or is none."""
+    found = said.get(name)
+    return found if isinstance(found, str) else ""
+
+
 def moment(text: object) -> Optional[datetime]:
     """A time as the status writes it; None for anything else."""
     try:
-        found = datetime.fromisoformat(str(text))
+        found = datetime.fromisoformat(text) if isinstance(text, str) else datetime.min
     except ValueError:
         return None
     return found if found.tzinfo else None

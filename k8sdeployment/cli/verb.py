@@ -61,7 +61,7 @@ class PairVerb(Verb):
         arguments = []
         for one in self.params:
             value = params.get(str(one.name))
-            if value is None or value is False:
+            if value is None or value is False or value == one.default:
                 continue
             if isinstance(one, click.Argument):
                 arguments.append(str(value))

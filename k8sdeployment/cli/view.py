@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Any, Optional
 
 from k8sdeployment.cli.live import Live, Work
-from k8sdeployment.cli.snapshot import Snapshot
+from k8sdeployment.cli.snapshot import Snapshot, moment, word
 from k8sdeployment.pair.status import Node, PairStatus
 
 # Seconds after which the conductor's view is called old: it writes one every five.
@@ -99,9 +99,14 @@ def join(live: Live, seen: Snapshot, now: float) -> View:
         works=tuple(_works(live, seen)), protection=_protection(live, seen),
         fencing=_statement(seen, "FencingProven"), proven=_proofs(live, seen), sync=_statement(seen, "PeerInSync"),
         degraded=_statement(seen, "Degraded"), recovery=next(iter(seen.listed("recoveries")), {}),
-        foreign=tuple(map(str, seen.said.get("foreign") or ())), waiting=str(seen.said.get("waitingFor") or ""),
+        foreign=_foreign(seen), waiting=word(seen.said, "waitingFor"),
         failures=live.view.failures if live.view else (),
     )
+
+
+def _foreign(seen: Snapshot) -> tuple[str, ...]:
+    found = seen.said.get("foreign")
+    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
 
 
 def _at(epoch: float) -> datetime:
@@ -109,12 +114,12 @@ def _at(epoch: float) -> datetime:
 
 
 def _sites(live: Live, seen: Snapshot) -> Iterator[SiteView]:
-    names = list(live.view.nodes) if live.view else [str(one.get("name")) for one in seen.listed("sites")]
+    names = list(live.view.nodes) if live.view else [word(one, "name") for one in seen.listed("sites")]
     for name in names:
         before, told = seen.named("sites", name), live.told(name)
-        state = state_of(live.view.nodes[name]) if live.view else str(before.get("state") or "unknown")
-        yield SiteView(name, state, told.version if told else str(before.get("version") or ""),
-                       told.image if told else str(before.get("image") or ""))
+        state = state_of(live.view.nodes[name]) if live.view else word(before, "state") or "unknown"
+        yield SiteView(name, state, told.version if told else word(before, "version"),
+                       told.image if told else word(before, "image"))
 
 
 def state_of(node: Node) -> str:
@@ -139,34 +144,50 @@ def _works(live: Live, seen: Snapshot) -> Iterator[WorkView]:
     for work in live.works:
         yield _running(work, live, live.view, seen)
     for one in seen.listed("workloads"):
-        if one.get("name") not in known:
-            yield WorkView(str(one.get("name")), reason=str(one.get("reason") or "it is not in the configuration yet"))
+        if word(one, "name") not in known:
+            yield WorkView(word(one, "name"), reason=word(one, "reason") or "it is not in the configuration yet")
 
 
 def _remembered(one: Mapping[str, Any], seen: Snapshot) -> WorkView:
     ready, lacking = _takeover(one)
-    site = str(one.get("site") or "")
-    others = [str(found.get("name")) for found in seen.listed("sites") if found.get("name") != site]
-    since = datetime.fromisoformat(one["since"]) if isinstance(one.get("since"), str) else None
-    return WorkView(str(one.get("name")), site=site, since=since, reason=str(one.get("reason") or ""),
+    site = word(one, "site")
+    others = [word(found, "name") for found in seen.listed("sites") if found.get("name") != site]
+    return WorkView(word(one, "name"), site=site, since=moment(one.get("since")), reason=word(one, "reason"),
                     other=others[0] if site and len(others) == 1 else "", takeover=ready, lacking=lacking)
 
 
 def _running(work: Work, live: Live, view: PairStatus, seen: Snapshot) -> WorkView:
-    before = seen.named("workloads", work.name)
-    place = view.where(work.resource) or ""
-    same = bool(before) and str(before.get("site") or "") == place
-    other = next((name for name in view.nodes if name != place), "") if place else ""
+    before, place = seen.named("workloads", work.name), _place(work, view)
+    if not place:
+        return WorkView(work.name, work.namespace, work.kind, reason=_why_nowhere(work, view, before),
+                        resource=work.resource)
+    since, same = live.since(work.resource, place), before.get("site") == place
+    other = next((name for name in view.nodes if name != place), "")
     ready, lacking = _takeover(before) if same else (None, "")
-    away = _away(view, other) if other else ""
-    if away:
+    if other and (away := _away(view, other)):
         ready, lacking = False, away
-    found = view.resources.get(work.resource)
-    role = f"it is {found.role.lower()}" if found is not None else "the cluster does not know it yet"
-    since = live.since(work.resource, place) if place else 0
     return WorkView(work.name, work.namespace, work.kind, place, _at(since) if since else None,
-                    str(before.get("reason") or "") if same else ("" if place else role), other,
-                    ready if place else None, lacking if place else "", work.resource)
+                    word(before, "reason") if same else "", other, ready, lacking, work.resource)
+
+
+def _place(work: Work, view: PairStatus) -> str:
+    """Where it certainly runs. Pacemaker goes on to show what ran on a lost site there until it is fenced."""
+    place = view.where(work.resource) or ""
+    return place if place in view.nodes and view.nodes[place].online and view.nodes[place].clean else ""
+
+
+def _why_nowhere(work: Work, view: PairStatus, before: Mapping[str, Any]) -> str:
+    lost = [name for name, node in view.nodes.items() if not node.clean]
+    found = view.resources.get(work.resource)
+    if found is None:
+        return "the cluster does not know it yet"
+    if lost and (found.role == "Stopped" or set(found.nodes) & set(lost)):
+        return f"the cluster waits until {lost[0]}, which was lost, is fenced"
+    if len(found.nodes) > 1:
+        return "the cluster found it on both sites and is stopping it"
+    failed = [one for one in view.failures if one.startswith(f"{work.resource}_")]
+    known = word(before, "reason") if before and not before.get("site") else ""
+    return (failed or [known or f"it is {found.role.lower()}"])[0]
 
 
 def _away(view: PairStatus, other: str) -> str:
@@ -183,11 +204,11 @@ def _takeover(one: Mapping[str, Any]) -> tuple[Truth, str]:
     found = one.get("takeover")
     if not isinstance(found, Mapping) or not isinstance(found.get("ready"), bool):
         return None, ""
-    return found["ready"], str(found.get("reason") or "")
+    return found["ready"], word(found, "reason")
 
 
 def _protection(live: Live, seen: Snapshot) -> Statement:
-    why = str(seen.said.get("maintenance") or "")
+    why = word(seen.said, "maintenance")
     if live.view is None:
         return Statement(None, live.trouble)
     lock = live.lock()
@@ -203,12 +224,12 @@ def _protection(live: Live, seen: Snapshot) -> Statement:
 
 def _statement(seen: Snapshot, name: str) -> Statement:
     found = seen.named("conditions", name, "type")
-    since = found.get("lastTransitionTime")
-    return Statement({"True": True, "False": False}.get(str(found.get("status"))), str(found.get("message") or ""),
-                     datetime.fromisoformat(since) if isinstance(since, str) else None)
+    return Statement({"True": True, "False": False}.get(word(found, "status")), word(found, "message"),
+                     moment(found.get("lastTransitionTime")))
 
 
 def _proofs(live: Live, seen: Snapshot) -> Mapping[str, datetime]:
     """When each fence device of the other site last answered this one well."""
-    told = live.told(seen.site)
+    known = live.view is not None and seen.site in live.view.nodes
+    told = live.told(seen.site) if known else None
     return {name: _at(proof.when) for name, proof in told.proofs.items() if proof.good} if told else {}

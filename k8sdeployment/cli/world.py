@@ -53,10 +53,11 @@ def in_the_pod() -> bool:
 
 @dataclass(frozen=True)
 class World:
-    """The real one unless a test says otherwise. `clock`: epoch seconds."""
+    """The real one unless a test says otherwise. `clock`: epoch seconds; `monotonic`: seconds that no one can set."""
 
     run: Run = run
     clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
     wait: Callable[[float], None] = time.sleep
     here: Callable[[], bool] = in_the_pod
     snapshot: Path = Path(paths.STATUS)

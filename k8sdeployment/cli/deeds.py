@@ -1,0 +1,131 @@
+"""What `snopair` does to a pair, through Pacemaker's own programs, and how it waits until that is done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from k8sdeployment.cli import live
+from k8sdeployment.cli.codes import SnopairError, TooLate
+from k8sdeployment.cli.live import Live, Work
+from k8sdeployment.cli.view import state_of
+from k8sdeployment.cli.world import ProgramError, World
+from k8sdeployment.pair.cib import section
+
+Say = Callable[[str], None]
+# Seconds between two looks, and for a change to the configuration.
+PAUSE, CHANGE = 1.0, 30.0
+# Seconds that pcs works before and after it waits: it has the scheduler try the move out, three times.
+TRIES = 60.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How a deed waits: `seconds` at most, and whom it tells what goes on."""
+
+    world: World
+    seconds: float
+    say: Say
+
+    def until(self, lacking: Callable[[Live], str], what: str) -> float:
+        """Wait until nothing is lacking; the seconds that it took. TooLate with what is lacking still."""
+        begin, told = self.world.monotonic(), ""
+        while True:
+            found = live.ask(self.world)
+            now = lacking(found) if found.view is not None else f"Pacemaker does not answer: {found.trouble}"
+            passed = self.world.monotonic() - begin
+            if not now:
+                return passed
+            if passed > self.seconds:
+                raise TooLate(f"{what} was begun and is not done after {self.seconds:.0f} s: {now}")
+            if now != told:
+                self.say(f"{passed:5.1f} s  {now}")
+                told = now
+            self.world.wait(PAUSE)
+
+
+def move(work: Work, source: str, target: str, patience: Patience) -> float:
+    """Move a workload; no constraint of this move stays behind, however it ends. Seconds until it runs there."""
+    world = patience.world
+    begin = world.monotonic()
+    before = _constraints(live.insist(world), work)
+    patience.say(f"  0.0 s  {work.name} leaves {source} for {target}")
+    try:
+        world.run(("pcs", "resource", "move", work.resource, target, f"--wait={int(patience.seconds)}"),
+                  patience.seconds + TRIES, None)
+    except ProgramError as error:
+        raise _not_moved(work, target, patience, error) from error
+    finally:
+        _tidy(work, before, world)
+    patience.until(lambda found: _elsewhere(found, work, target), f"the move of {work.name}")
+    return world.monotonic() - begin
+
+
+def _not_moved(work: Work, target: str, patience: Patience, error: ProgramError) -> SnopairError:
+    if error.status is None or "timeout" in str(error).lower():
+        return TooLate(f"the move of {work.name} to {target} was begun and is not done after {patience.seconds:.0f} s")
+    return SnopairError(f"{work.name} was not moved: {error}")
+
+
+def _constraints(found: Live, work: Work) -> set[str]:
+    """Those of a workload that `move` and `ban` leave behind, by Pacemaker's own naming."""
+    names = (str(one.get("id")) for one in section(found.cib, "constraints")) if found.cib is not None else ()
+    return {name for name in names if name.startswith((f"cli-prefer-{work.resource}", f"cli-ban-{work.resource}-on-"))}
+
+
+def _tidy(work: Work, before: set[str], world: World) -> None:
+    """Take away what a move that was cut short left. A person's own constraint of that form stays."""
+    found = live.ask(world)
+    for name in sorted(_constraints(found, work) - before):
+        world.run(("cibadmin", "--delete", "--xml-text", f'<rsc_location id="{name}"/>'), CHANGE, None)
+
+
+def _elsewhere(found: Live, work: Work, target: str) -> str:
+    """What a workload lacks to run on the target; "" when it does."""
+    assert found.view is not None
+    if found.view.where(work.resource) == target:
+        return ""
+    seen = found.view.resources.get(work.resource)
+    failed = [one for one in found.view.failures if one.startswith(f"{work.resource}_")]
+    state = f"{work.name} is {seen.role.lower()}{' on ' + ', '.join(seen.nodes) if seen.nodes else ''}" if seen else (
+        f"{work.name} is not known to the cluster")
+    return f"{state} ({failed[0]})" if failed else state
+
+
+# -- sites ---------------------------------------------------------------------------------------------------------
+
+def evict(site: str, refuge: str, works: list[Work], patience: Patience) -> float:
+    """Take everything from a site. `works`: those that the other one shall run; empty when it cannot."""
+    patience.world.run(("crm_attribute", "--node", site, "--name", "standby", "--update", "on"), CHANGE, None)
+    return patience.until(lambda found: _evicted(found, site, refuge, works), f"the eviction of {site}")
+
+
+def _evicted(found: Live, site: str, refuge: str, works: list[Work]) -> str:
+    assert found.view is not None
+    if site in found.view.nodes and not found.view.nodes[site].standby:
+        return f"{site} is {state_of(found.view.nodes[site])}"
+    for work in found.works:
+        seen = found.view.resources.get(work.resource)
+        if seen is not None and site in seen.nodes:
+            return f"{work.name} is {seen.role.lower()} on {site}"
+    return next((lack for work in works if (lack := _elsewhere(found, work, refuge))), "")
+
+
+def give_back(site: str, patience: Patience) -> float:
+    """Let a site run workloads again."""
+    patience.world.run(("crm_attribute", "--node", site, "--name", "standby", "--delete"), CHANGE, None)
+
+    def lacking(found: Live) -> str:
+        assert found.view is not None
+        state = state_of(found.view.nodes[site])
+        return "" if state == "online" else f"{site} is {state}"
+    return patience.until(lacking, f"the return of {site}")
+
+
+def maintain(on: bool, patience: Patience) -> float:
+    """Set or end the cluster's maintenance mode."""
+    patience.world.run(("crm_attribute", "--type", "crm_config", "--name", "maintenance-mode",
+                        "--update", "true" if on else "false"), CHANGE, None)
+
+    def lacking(found: Live) -> str:
+        assert found.view is not None
+        return "" if found.view.maintenance is on else f"maintenance is {'off' if on else 'on'} still"
+    return patience.until(lacking, f"maintenance {'on' if on else 'off'}")
