@@ -17,6 +17,7 @@ from k8sdeployment.pair.status import CRM_MON, PairStatus, parse
 
 # Seconds for a question, and for pcs to work through a whole pair.
 ASK, CONFIGURE = 15.0, 600.0
+_SAID = 200
 _LOCK = "snopair-lock"
 _LINK = re.compile(r"^LINK ID (\d+)")
 _PEER = re.compile(r"nodeid:\s+(\d+):\s+(\w+)")
@@ -39,8 +40,10 @@ def run(argv: Sequence[str], seconds: float = ASK, text: Optional[str] = None) -
     except OSError as error:
         raise ClusterError(f"{argv[0]} cannot be run: {error.strerror}") from error
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise ClusterError(f"{argv[0]} failed ({done.returncode}): {said[-1] if said else 'it said nothing'}")
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["it said nothing"]
+        # The end of a long line tells why; its middle may be the whole of what was to be set.
+        words = said[-1] if len(said[-1]) <= _SAID else f"…{said[-1][-_SAID:]}"
+        raise ClusterError(f"{argv[0]} failed ({done.returncode}): {words}")
     return done.stdout
 
 

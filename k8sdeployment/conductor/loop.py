@@ -65,6 +65,7 @@ class Conductor:
         self._written = float("-inf")
         self._api_up = False
         self._said: set[str] = set()
+        self._up: dict[int, bool] = {}
 
     def run(self, over: Callable[[float], bool]) -> None:
         """Look again and again until `over`, which waits so many seconds for the end and tells whether it came."""
@@ -134,10 +135,10 @@ class Conductor:
     def _act(self, seen: Seen) -> Seen:
         """Look at the cluster and do what is due."""
         cluster = self.parts.cluster
-        self._publish(seen.mine)
         view, cib = cluster.view(), cluster.cib()
+        self._publish(seen.mine)
         theirs = facts.decode(attribute(cib, seen.other, facts.ATTRIBUTE) or "")
-        seen = replace(seen, view=view, cib=cib, theirs=theirs, links=cluster.links(),
+        seen = replace(seen, view=view, cib=cib, theirs=theirs, links=self._links(),
                        recoveries=self._recoveries(seen))
         renewed = self._renew(seen, view, cib)
         seen = replace(seen, maintenance=renewed.why, released=renewed.released)
@@ -146,6 +147,13 @@ class Conductor:
         done = self._conducted(seen, view, cib)
         waits = done.waits if renewed.why == "" or view.maintenance else renewed.why
         return replace(seen, waits="" if view.maintenance else waits, foreign=done.foreign or self.status.foreign)
+
+    def _links(self) -> dict[int, bool]:
+        """A link is down when it is at two looks in a row: knet needs a moment when a site joins."""
+        now = self.parts.cluster.links()
+        found = {number: up or self._up.get(number, True) for number, up in now.items()}
+        self._up = now
+        return found
 
     def _conducted(self, seen: Seen, view: PairStatus, cib: Element) -> Conducted:
         done = self._conduct.conduct(seen.pair, seen.site, view, cib, seen.theirs)

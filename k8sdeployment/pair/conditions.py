@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from k8sdeployment.pair import fencing, pacemaker, parity, places
 from k8sdeployment.pair.facts import Facts, Proof, differing
 from k8sdeployment.pair.model import Spec
+from k8sdeployment.pair.report import CONDITIONS
 
 if TYPE_CHECKING:
     from k8sdeployment.pair.summary import Seen
@@ -18,6 +19,7 @@ Protection = Literal["", "on", "off"]
 State = Literal["online", "standby", "maintenance", "joining", "offline", "unclean"]
 # Seconds after which a proof is too old to be believed: two rounds missed.
 STALE = 900
+_WELL = {"Degraded": "nothing is broken"}
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,9 @@ class Found:
 
 
 def conditions(seen: Seen) -> list[Found]:
-    """All conditions, in the order in which people read them."""
-    return [_available(seen), _peer_online(seen), _fencing(seen), _takeover(seen), _in_sync(seen), _degraded(seen)]
+    """All conditions, in the order in which people read them. One that is well says what it means."""
+    found = [_available(seen), _peer_online(seen), _fencing(seen), _takeover(seen), _in_sync(seen), _degraded(seen)]
+    return [one if one.message else replace(one, message=_WELL.get(one.type, CONDITIONS[one.type])) for one in found]
 
 
 def _available(seen: Seen) -> Found:
@@ -49,12 +52,12 @@ def _peer_online(seen: Seen) -> Found:
         return Found("PeerOnline", "Unknown", "NoCluster", seen.trouble)
     if seen.view.all_online():
         return Found("PeerOnline", "True", "Online")
-    node = seen.view.nodes.get(seen.other)
-    if node is not None and not node.clean:
-        return Found("PeerOnline", "False", "Unclean", f"{seen.other} was lost and is not fenced yet")
     if not seen.view.quorate:
         return Found("PeerOnline", "False", "NoQuorum", f"{seen.site} has no quorum: it has not seen {seen.other} "
                      "since it started, and starts nothing until it does")
+    node = seen.view.nodes.get(seen.other)
+    if node is not None and not node.clean:
+        return Found("PeerOnline", "False", "Unclean", f"{seen.other} was lost and is not fenced yet")
     return Found("PeerOnline", "False", "Away", f"{seen.other} is not a member of the cluster")
 
 
@@ -87,6 +90,8 @@ def _takeover(seen: Seen) -> Found:
         return Found("TakeoverReady", "Unknown", "NoCluster", seen.trouble)
     if lacking:
         return Found("TakeoverReady", "False", "NotReady", "; ".join(lacking))
+    if seen.pair.spec.workloads and not found:
+        return Found("TakeoverReady", "Unknown", "NotRunning", "no workload runs that could be taken over")
     return Found("TakeoverReady", "True", "Ready")
 
 

@@ -44,8 +44,7 @@ def _turns(before: Status, after: Status) -> Iterator[Happening]:
         was = old.get(one.type)
         if was is not None and was.status != one.status:
             good = one.status == GOOD.get(one.type)
-            yield Happening(not good, f"{one.type}{one.status}" if one.status != "Unknown" else f"{one.type}Unknown",
-                            one.message or f"{one.type} is {one.status}")
+            yield Happening(not good, f"{one.type}{one.status}", one.message)
 
 
 def told(recovery: Recovery) -> str:
