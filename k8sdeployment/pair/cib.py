@@ -148,8 +148,15 @@ def put(target: Element, name: str, value: str) -> None:
 def difference(theirs: Optional[Element], ours: Optional[Element]) -> str:
     """What differs between two elements, in words, whatever ids and order their parts have; "" when nothing does."""
     old, new = _flat(theirs), _flat(ours)
+    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    # What came or went as a whole is said without its parts.
+    parts = {name for name in names for whole in names if name.startswith(f"{whole} ")}
     return ", ".join(f"{name} is {new.get(name, 'not set')}, it was {old.get(name, 'not set')}"
-                     for name in sorted({*old, *new}) if old.get(name) != new.get(name))
+                     for name in names if name not in parts)
+
+
+# What tells the operations of a resource apart.
+_TITLE = ("name", "interval", "role")
 
 
 def _flat(element: Optional[Element]) -> dict[str, str]:
@@ -160,6 +167,7 @@ def _flat(element: Optional[Element]) -> dict[str, str]:
         if child.tag == "nvpair":
             found[str(child.get("name"))] = str(child.get("value"))
             continue
-        title = "-".join(str(child.get(name)) for name in ("name", "interval", "role") if child.get(name)) or child.tag
-        found |= {f"{title}.{name}": value for name, value in _flat(child).items()}
+        title = " ".join(str(child.get(name)) for name in _TITLE if child.get(name))
+        inner = {name: value for name, value in _flat(child).items() if not title or name not in _TITLE}
+        found |= {title or child.tag: "set", **{f"{title or child.tag} {name}": value for name, value in inner.items()}}
     return found

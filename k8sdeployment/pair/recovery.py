@@ -59,7 +59,7 @@ def losses(alerts: Iterable[Alert]) -> list[Loss]:
     for alert in alerts:
         if alert.kind == "node" and alert.desc == "lost":
             lost[alert.node] = alert.when
-        elif alert.kind == "fencing" and alert.rc == "0" and alert.task not in ("on", "monitor"):
+        elif alert.kind == "fencing" and alert.rc == "0" and not alert.desc.startswith("Operation on "):
             # A site may be fenced that was never lost: one whose stop failed.
             found.append(Loss(alert.node, min(lost.pop(alert.node, alert.when), alert.when), alert.when))
     return found

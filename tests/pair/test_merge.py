@@ -58,9 +58,10 @@ def test_the_running_cib_is_not_touched() -> None:
 @pytest.mark.parametrize("path, name, value, said", [
     ("resources/primitive[@id='web']/instance_attributes/nvpair[@name='guard']", "value", "off",
      "parameters of web: guard is required, it was off"),
-    ("resources/primitive[@id='web']/operations/op[@interval='10s']", "interval", "5s", "operations of web: "),
+    ("resources/primitive[@id='web']/operations/op[@interval='10s']", "interval", "5s",
+     "operations of web: monitor 10s is set, it was not set, monitor 5s is not set, it was set"),
     ("resources/primitive[@id='web']/operations/op[@name='stop']", "timeout", "20s",
-     "operations of web: stop-0s.timeout is 360s, it was 20s"),
+     "operations of web: stop 0s timeout is 360s, it was 20s"),
     ("resources/primitive[@id='web']/meta_attributes/nvpair", "value", "7",
      "web: resource-stickiness is 1000, it was 7"),
     ("crm_config/cluster_property_set/nvpair[@name='stonith-enabled']", "value", "false",

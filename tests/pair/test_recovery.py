@@ -18,7 +18,9 @@ def lost(when: float, node: str = "site-a") -> Alert:
 
 
 def fenced(when: float, node: str = "site-a", rc: str = "0", task: str = "reboot") -> Alert:
-    return Alert("fencing", T + when, node, f"Operation {task} of {node}", task, rc=rc)
+    """As Pacemaker 2.1.5 tells it: what was done stands in the description alone."""
+    words = f"Operation {task} of {node} by site-b for pacemaker-controld.3785@site-b: OK (ref=9a154702)"
+    return Alert("fencing", T + when, node, words, "st_notify_fence", rc=rc)
 
 
 def started(when: float, rsc: str = "web", node: str = "site-b", rc: str = "0", took: int = 800) -> Alert:
