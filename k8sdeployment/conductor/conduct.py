@@ -52,10 +52,13 @@ class Conduct:
             return Conducted(waits=waits or f"{view.dc} is about to configure the cluster", foreign=strange)
         return self._push(cib, outcome, digest, strange)
 
-    def tidy(self, cib: Element) -> None:
-        """Forget degraded results that are overcome: Pacemaker would show them for ever."""
+    def tidy(self, view: PairStatus, cib: Element) -> None:
+        """Forget degraded results that are overcome, which Pacemaker would show for ever, and let go of resources that
+        were taken out of the configuration by a conductor that did not come so far."""
         for failure in overcome(cib):
             self._cluster.forget(failure)
+        for name in [name for name, resource in view.resources.items() if resource.orphaned]:
+            self._cluster.let_go(name)
 
     def _waits(self, pair: SNOPair, site: str, view: PairStatus, cib: Element, theirs: Optional[Facts]) -> str:
         """Why the configuration must stay as it is; "" when it may follow the CR."""
@@ -81,8 +84,6 @@ class Conduct:
     def _push(self, cib: Element, outcome: Outcome, digest: str, strange: tuple[str, ...]) -> Conducted:
         restored = record(cib).digest == digest
         self._cluster.push(cib, outcome.cib)
-        for resource in outcome.gone:
-            self._cluster.let_go(resource)
         return Conducted(outcome.changes, restored, foreign=strange)
 
 

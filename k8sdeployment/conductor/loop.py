@@ -164,7 +164,7 @@ class Conductor:
             self._event(Happening(done.restored, "Restored" if done.restored else "Configured",
                                   f"what somebody changed was set back: {words}" if done.restored else words))
         elif view.dc == seen.site and not view.maintenance:
-            self._conduct.tidy(cib)
+            self._conduct.tidy(view, cib)
         return done
 
     def _renew(self, seen: Seen, view: PairStatus, cib: Element) -> Next:

@@ -18,11 +18,10 @@ from k8sdeployment.pair.cib import (
 
 @dataclass(frozen=True)
 class Outcome:
-    """The next CIB, one sentence for each change, and the resources that are the pair's no more."""
+    """The next CIB, and one sentence for each change."""
 
     cib: Element
     changes: tuple[str, ...]
-    gone: tuple[str, ...]
 
 
 def bare(cib: Element) -> Element:
@@ -47,10 +46,10 @@ def merge(running: Element, wanted: Element, digest: str) -> Outcome:
                *_values(cib, wanted, "rsc_defaults/meta_attributes", "default "),
                *_resources(cib, wanted), *_elements(cib, wanted)]
     now = Record(digest, tuple(sorted(ids(wanted))))
-    gone = _drop(cib, set(before.ids) - set(now.ids), changes)
+    changes += _drop(cib, set(before.ids) - set(now.ids))
     if changes or before != now:
         put(pairs(cib, PROPERTIES, wanted), APPLIED, json.dumps(asdict(now)))
-    return Outcome(cib, tuple(changes), gone)
+    return Outcome(cib, tuple(changes))
 
 
 # -- the parts ------------------------------------------------------------------------------------------------------
@@ -110,17 +109,13 @@ def _elements(cib: Element, wanted: Element) -> Iterator[str]:
             yield f"{sort} {ours.get('id')} was {'made' if theirs is None else 'set again'}"
 
 
-def _drop(cib: Element, old: Collection[str], changes: list[str]) -> tuple[str, ...]:
-    """Take away what was the pair's; the resources among it."""
-    gone = []
+def _drop(cib: Element, old: Collection[str]) -> Iterator[str]:
+    """Take away what was the pair's. A resource that runs goes on: stop-orphan-resources is off."""
     for name in (*WHOLE, "resources"):
         for found in section(cib, name):
             if found.get("id") in old:
                 part(cib, f"configuration/{name}").remove(found)
-                changes.append(f"{found.get('id')} was taken away")
-                if name == "resources":
-                    gone.append(str(found.get("id")))
-    return tuple(gone)
+                yield f"{found.get('id')} was taken away"
 
 
 def ids(wanted: Element) -> set[str]:

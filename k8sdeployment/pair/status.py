@@ -22,7 +22,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource and the nodes it runs on, or may run on as far as Pacemaker knows."""
+    """A resource and the nodes it runs on, or may run on as far as Pacemaker knows. `orphaned`: configured no more."""
 
     name: str
     role: str
@@ -30,6 +30,7 @@ class Resource:
     failed: bool
     blocked: bool
     managed: bool = True
+    orphaned: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def _resource(element: ElementTree.Element) -> Resource:
         failed=_true(element, "failed"),
         blocked=_true(element, "blocked"),
         managed=element.get("managed") != "false",
+        orphaned=_true(element, "orphaned"),
     )
 
 
