@@ -10,7 +10,7 @@ from k8sdeployment.pair import facts
 from k8sdeployment.pair.cib import Element, overcome, record
 from k8sdeployment.pair.facts import Facts
 from k8sdeployment.pair.foreign import foreign
-from k8sdeployment.pair.merge import Outcome, bare, merge
+from k8sdeployment.pair.merge import bare, merge
 from k8sdeployment.pair.model import SNOPair
 from k8sdeployment.pair.status import PairStatus
 
@@ -21,12 +21,12 @@ _EDITION = 1
 @dataclass(frozen=True)
 class Conducted:
     """What was done: `changes` one sentence each; `restored` when somebody had changed what is the pair's. `waits`: why
-    the CR is not in force; `foreign`: what is set beside it."""
+    the CR is not in force; `foreign`: what is set beside it, None while nobody looked."""
 
     changes: tuple[str, ...] = ()
     restored: bool = False
     waits: str = ""
-    foreign: tuple[str, ...] = ()
+    foreign: Optional[tuple[str, ...]] = None
 
 
 class Conduct:
@@ -41,16 +41,17 @@ class Conduct:
         """One look, and what follows from it. ClusterError when a program fails; then nothing was changed."""
         digest = _digest(pair)
         waits = self._waits(pair, site, view, cib, theirs)
-        if view.dc != site and self._digest != digest:
-            return Conducted(waits=waits)  # what is foreign is told by the site that decides
+        if waits:
+            return Conducted(waits=waits)
         wanted = self._made(pair, cib, digest)
-        strange = tuple(foreign(cib, wanted))
         outcome = merge(cib, wanted, digest)
         if not outcome.changes and record(outcome.cib) == record(cib):
-            return Conducted(foreign=strange)
-        if waits or view.dc != site:
-            return Conducted(waits=waits or f"{view.dc} is about to configure the cluster", foreign=strange)
-        return self._push(cib, outcome, digest, strange)
+            return Conducted(foreign=tuple(foreign(cib, wanted)))
+        if view.dc != site:
+            return Conducted(waits=f"{view.dc} is about to configure the cluster")
+        restored = record(cib).digest == digest
+        self._cluster.push(cib, outcome.cib)
+        return Conducted(outcome.changes, restored, foreign=tuple(foreign(outcome.cib, wanted)))
 
     def tidy(self, view: PairStatus, cib: Element) -> None:
         """Forget degraded results that are overcome, which Pacemaker would show for ever, and let go of resources that
@@ -80,11 +81,6 @@ class Conduct:
         if self._wanted is None or self._digest != digest:
             self._wanted, self._digest = self._cluster.wanted(pair, bare(cib)), digest
         return self._wanted
-
-    def _push(self, cib: Element, outcome: Outcome, digest: str, strange: tuple[str, ...]) -> Conducted:
-        restored = record(cib).digest == digest
-        self._cluster.push(cib, outcome.cib)
-        return Conducted(outcome.changes, restored, foreign=strange)
 
 
 def _digest(pair: SNOPair) -> str:

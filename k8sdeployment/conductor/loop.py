@@ -146,7 +146,7 @@ class Conductor:
             return seen
         done = self._conducted(seen, view, cib)
         waits = done.waits if renewed.why == "" or view.maintenance else renewed.why
-        return replace(seen, waits="" if view.maintenance else waits, foreign=done.foreign or self.status.foreign)
+        return replace(seen, waits="" if view.maintenance else waits, foreign=self.status.foreign if done.foreign is None else done.foreign)
 
     def _links(self) -> dict[int, bool]:
         """A link is down when it is at two looks in a row: knet needs a moment when a site joins."""
