@@ -40,6 +40,9 @@ class Conduct:
     def conduct(self, pair: SNOPair, site: str, view: PairStatus, cib: Element, theirs: Optional[Facts]) -> Conducted:
         """One look, and what follows from it. ClusterError when a program fails; then nothing was changed."""
         digest = _digest(pair)
+        if view.maintenance:  # whoever set it may be changing things by hand
+            new = record(cib).digest != digest
+            return Conducted(waits="the CR changed and comes into force when maintenance ends" if new else "")
         waits = self._waits(pair, site, view, cib, theirs)
         if waits:
             return Conducted(waits=waits)
@@ -63,8 +66,6 @@ class Conduct:
 
     def _waits(self, pair: SNOPair, site: str, view: PairStatus, cib: Element, theirs: Optional[Facts]) -> str:
         """Why the configuration must stay as it is; "" when it may follow the CR."""
-        if view.maintenance:
-            return "the CR is not brought into force during maintenance"
         if not view.quorate:
             return f"{site} has no quorum"
         other = pair.spec.other(site).name

@@ -145,8 +145,10 @@ class Conductor:
         if renewed.step is not Step.NOTHING:
             return seen
         done = self._conducted(seen, view, cib)
-        waits = done.waits if renewed.why == "" or view.maintenance else renewed.why
-        return replace(seen, waits="" if view.maintenance else waits, foreign=self.status.foreign if done.foreign is None else done.foreign)
+        # What a renewal waits for is no maintenance yet; it is told as what holds things up.
+        waits = done.waits or ("" if view.maintenance else renewed.why)
+        strange = self.status.foreign if done.foreign is None else done.foreign
+        return replace(seen, waits=waits, foreign=strange)
 
     def _links(self) -> dict[int, bool]:
         """A link is down when it is at two looks in a row: knet needs a moment when a site joins."""
