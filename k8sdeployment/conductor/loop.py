@@ -126,20 +126,28 @@ class Conductor:
         seen = Seen(pair=pair, site=site, now=datetime.now(timezone.utc), mine=self._facts(pair),
                     recoveries=self.parts.store.recoveries())
         try:
-            seen = self._act(seen)
+            view, cib = self.parts.cluster.view(), self.parts.cluster.cib()
+            seen = self._observed(seen, view, cib)
         except ClusterError as error:
-            seen = replace(seen, trouble=str(error))
             self._once(str(error))
+            self._tell(replace(seen, trouble=str(error)))
+            return
+        try:
+            seen = self._act(seen, view, cib)
+        except (ClusterError, AgentError) as error:
+            self._once(str(error))
+            seen = replace(seen, waits=str(error))
         self._tell(seen)
 
-    def _act(self, seen: Seen) -> Seen:
-        """Look at the cluster and do what is due."""
-        cluster = self.parts.cluster
-        view, cib = cluster.view(), cluster.cib()
+    def _observed(self, seen: Seen, view: PairStatus, cib: Element) -> Seen:
+        """What the cluster shows; and this site's own word to the other one."""
         self._publish(seen.mine)
         theirs = facts.decode(attribute(cib, seen.other, facts.ATTRIBUTE) or "")
-        seen = replace(seen, view=view, cib=cib, theirs=theirs, links=self._links(),
+        return replace(seen, view=view, cib=cib, theirs=theirs, links=self._links(),
                        recoveries=self._recoveries(seen))
+
+    def _act(self, seen: Seen, view: PairStatus, cib: Element) -> Seen:
+        """Do what is due."""
         renewed = self._renew(seen, view, cib)
         seen = replace(seen, maintenance=renewed.why, released=renewed.released)
         if renewed.step is not Step.NOTHING:
@@ -178,8 +186,11 @@ class Conductor:
         """Once it is told, and again when it changed: each update is a message to both sites and a write of the CIB."""
         value = facts.encode(mine)
         if value != self._told:
-            self.parts.cluster.tell(value)
-            self._told = value
+            try:
+                self.parts.cluster.tell(value)
+                self._told = value
+            except ClusterError:
+                self._once("the cluster does not take this site's word for the other one yet")
 
     def _facts(self, pair: SNOPair) -> Facts:
         """What this site tells: its CR, what its operator found, what its fence devices answered."""
