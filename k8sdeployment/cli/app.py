@@ -10,7 +10,7 @@ from k8sdeployment.cli.codes import INTERRUPTED, MEANINGS
 # Where each verb stands.
 VERBS = {
     "status": "status", "move": "acting", "evict": "acting", "return": "acting", "maintenance": "acting",
-    "history": "history", "init": "init", "must-gather": "must_gather",
+    "history": "history", "init": "init", "check": "check", "must-gather": "must_gather",
 }
 
 

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Optional
@@ -12,6 +11,7 @@ import click
 from k8sdeployment.cli.codes import CallError
 from k8sdeployment.cli.describe import Words
 from k8sdeployment.cli.describe import document as described
+from k8sdeployment.cli.reading import load_pair, read_pair
 from k8sdeployment.cli.verb import Verb
 
 DEFAULT = "snopair-bundle"
@@ -51,7 +51,7 @@ def init_verb(source: Optional[str], into: str, passwords: tuple[str, ...], open
     from k8sdeployment.pair.advice import advice
     path = Path(into)
     writing.refuse_existing(path)
-    document = _read(source, words) if source else described(_words(words))
+    document = _document(source, words) if source else described(_words(words))
     pair, files = make(document, passwords, openshift)
     writing.write(path, files)
     _report(path, sorted(files), _commands(path, [site.name for site in pair.spec.sites]), advice(pair.spec), output)
@@ -63,11 +63,8 @@ def make(document: Mapping[str, Any], passwords: tuple[str, ...], openshift: boo
     import yaml
 
     from k8sdeployment.cli.passwords import collect
-    from k8sdeployment.pair import bundle, cr
-    try:
-        pair = cr.load(document)
-    except cr.PairError as error:
-        raise CallError("no pair can be built of this:\n" + "\n".join(f"  {one}" for one in error.sentences)) from None
+    from k8sdeployment.pair import bundle
+    pair = load_pair(document)
     keys = bundle.Keys(secrets.token_bytes(bundle.KEY_BYTES), secrets.token_urlsafe(24).encode())
     made = bundle.bundle(pair, _plain(pair, document), installed(pair, openshift), keys, collect(pair, passwords))
     return pair, {name: yaml.safe_dump_all(documents, sort_keys=False, width=120) for name, documents in made.items()}
@@ -95,23 +92,12 @@ def _words(words: Mapping[str, Any]) -> Words:
                  words["namespace"])
 
 
-def _read(source: str, words: Mapping[str, Any]) -> dict[str, Any]:
-    """The CR in a file. CallError when options say the same again, or there is no mapping in the file."""
-    import yaml
+def _document(source: str, words: Mapping[str, Any]) -> dict[str, Any]:
+    """The CR in a file. CallError when options say the same again."""
     doubled = [name for name, value in words.items() if value and name != "namespace"]
     if doubled:
         raise CallError(f"--from says what the pair is already; leave out {', '.join(map(_option, doubled))}")
-    try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-        found = [one for one in yaml.safe_load_all(text) if one]
-    except (OSError, UnicodeDecodeError) as error:
-        raise CallError(f"{source} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
-        raise CallError(f"{source} is no YAML: {' '.join(str(error).split())}") from error
-    pairs = [one for one in found if isinstance(one, dict) and one.get("kind", "SNOPair") == "SNOPair"]
-    if len(pairs) != 1:
-        raise CallError(f"{source} holds {len(pairs) or 'no'} SNOPairs; it must hold one")
-    return pairs[0]
+    return read_pair(source)
 
 
 def _option(name: str) -> str:

@@ -26,10 +26,10 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEplanted\n-----END RSA PRIVATE KEY---
 SECRETS = {"items": [{"data": {"password": base64.b64encode(SECRET.encode()).decode()}}]}
 # Where secrets turn up although nobody put them there on purpose.
 PLANTED = {
-    "conductor.log": f"the agent said: login with {SECRET} failed\nAuthorization: Bearer planted-bearer\n{JWT}\n{PEM}\n",
+    "conductor.log": f"the agent said: login {SECRET} failed\nAuthorization: Bearer planted-bearer\n{JWT}\n{PEM}\n",
     "pods.yaml": "env:\n- name: BMC_PASSWORD\n  value: planted-env\n- name: OTHER\n  value: kept-env\n"
                  "args: [--password=planted-argument]\n",
-    "objects.yaml": '{"data": {"bmc_passwd": "planted-js", "ip": "kept-json", "secretRef": {"name": "kept-ref"}}}',
+    "objects.yaml": '{"data": {"passwd": "planted-js", "ip": "kept-json", "secretRef": {"name": "kept-ref"}}}',
     "events.txt": f"curl https://fence:planted-url@203.0.113.1/ failed {json.dumps(SECRET)}\n",
 }
 

@@ -1,0 +1,119 @@
+"""Pre-flight on a host of the pair: its own addresses, the networks of its links, the ports, the other site."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Optional
+
+from k8sdeployment.cli import sockets
+from k8sdeployment.cli.findings import Finding
+from k8sdeployment.cli.world import ProgramError, World
+from k8sdeployment.pair.model import Site, Spec
+
+COROSYNC, PCSD = 5405, 2224
+# Seconds for a host to say anything.
+PATIENCE = 2.0
+_TAKEN = "EADDRINUSE"
+_LINK = re.compile(r"^LINK ID (\d+)")
+_PEER = re.compile(r"nodeid:\s+\d+:\s+(\w+)")
+
+
+@dataclass(frozen=True)
+class Net:
+    """The questions, for tests to answer."""
+
+    bind: Callable[[str, int, sockets.Kind], str] = sockets.bind
+    answers: Callable[[str, int, float], str] = sockets.answers
+    routes: Callable[[], list[sockets.Route]] = field(default=sockets.routes)
+
+
+def look(spec: Spec, world: World, net: Net) -> Iterator[Finding]:
+    """Everything that can be told on this host."""
+    site = own_site(spec, net)
+    if site is None:
+        wanted = "; ".join(f"{one.name} has {', '.join(map(str, one.addresses))}" for one in spec.sites)
+        yield Finding("fail", "addresses", f"this host has none of the pair's addresses: {wanted}")
+        return
+    yield from _addresses(site, net)
+    yield from _networks(site, net.routes())
+    links = _links(world)
+    yield from _ports(spec, site, net, running=links is not None)
+    yield from _connected(links, site) if links is not None else _other(spec.other(site.name), site, net)
+
+
+def own_site(spec: Spec, net: Net) -> Optional[Site]:
+    """The site that has most of its addresses on this host; None when neither has any."""
+    count = {site.name: sum(not net.bind(str(one), 0, "udp") for one in site.addresses) for site in spec.sites}
+    best = max(spec.sites, key=lambda site: count[site.name])
+    return best if count[best.name] else None
+
+
+def _addresses(site: Site, net: Net) -> Iterator[Finding]:
+    for link, address in enumerate(site.addresses):
+        if net.bind(str(address), 0, "udp"):
+            yield Finding("fail", "addresses", f"link {link}: {address} is not an address of this host", site.name)
+        else:
+            yield Finding("ok", "addresses", f"link {link}: {address} is an address of this host", site.name)
+
+
+def _networks(site: Site, known: list[sockets.Route]) -> Iterator[Finding]:
+    homes = {link: sockets.home(address, known) for link, address in enumerate(site.addresses)}
+    seen: dict[str, int] = {}
+    for link, found in homes.items():
+        if found is None:
+            yield Finding("warn", "subnets", f"link {link}: no network of this host holds its address", site.name)
+        elif str(found.network) in seen:
+            yield Finding("warn", "subnets", f"links {seen[str(found.network)]} and {link} are both in {found.network} "
+                          f"({found.interface}): they will fail together", site.name)
+        else:
+            seen[str(found.network)] = link
+            yield Finding("ok", "subnets", f"link {link} is in {found.network} ({found.interface})", site.name)
+
+
+def _ports(spec: Spec, site: Site, net: Net, running: bool) -> Iterator[Finding]:
+    wanted: list[tuple[str, int, sockets.Kind, str]] = [
+        *((str(one), COROSYNC, "udp", "Corosync") for one in site.addresses), ("0.0.0.0", PCSD, "tcp", "pcsd")]
+    if spec.peer.metrics_port:
+        wanted.append(("0.0.0.0", spec.peer.metrics_port, "tcp", "metrics"))
+    for address, port, kind, who in wanted:
+        why, name = net.bind(address, port, kind), f"{port}/{kind} on {address} ({who})"
+        if not why:
+            yield Finding("warn" if running else "ok", "ports",
+                          f"{name} is {'not used though the peer runs' if running else 'free'}", site.name)
+        elif why == _TAKEN:
+            yield Finding("ok" if running else "fail", "ports",
+                          f"{name} is used by {'the running peer' if running else 'another program'}", site.name)
+        elif why != "EADDRNOTAVAIL":
+            yield Finding("fail", "ports", f"{name} cannot be had: {why}", site.name)
+
+
+def _links(world: World) -> Optional[dict[int, bool]]:
+    """Whether each link is connected, by Corosync's own word; None while it does not run here."""
+    try:
+        said = world.run(("corosync-cfgtool", "-s"), 10.0, None)
+    except ProgramError:
+        return None
+    found: dict[int, bool] = {}
+    number = 0
+    for line in said.splitlines():
+        if (link := _LINK.match(line)) is not None:
+            number = int(link[1])
+        elif (peer := _PEER.search(line)) is not None and peer[1] != "localhost":
+            found[number] = peer[1] == "connected"
+    return found
+
+
+def _connected(links: dict[int, bool], site: Site) -> Iterator[Finding]:
+    for link, up in links.items():
+        yield Finding("ok" if up else "fail", "links", f"link {link} is {'connected' if up else 'down'}", site.name)
+
+
+def _other(other: Site, site: Site, net: Net) -> Iterator[Finding]:
+    """Only that the way is open can be told before Corosync runs; that 5405/udp passes cannot."""
+    for link, address in enumerate(other.addresses):
+        why = net.answers(str(address), PCSD, PATIENCE)
+        if why:
+            yield Finding("warn", "links", f"link {link}: {address} of {other.name} does not answer ({why}); a "
+                          f"firewall may drop {PCSD}/tcp alone, but {COROSYNC}/udp must pass", site.name)
+        else:
+            yield Finding("ok", "links", f"link {link}: {address} of {other.name} answers", site.name)
