@@ -36,11 +36,11 @@ def conducting(pair: SNOPair) -> list[Manifest]:
         "kind": "Role",
         "metadata": {"name": _CONDUCTOR, "namespace": home},
         "rules": [
-            _rule("snopair.dev", ["snopairs"], ["get", "list", "watch"]),
-            _rule("snopair.dev", ["snopairs/status"], ["get", "patch"]),
-            _rule("", ["events"], ["create"]),
-            {**_rule("apps", ["statefulsets"], ["get"]), "resourceNames": [SET]},
-            {**_rule("", ["pods"], ["get", "delete"]), "resourceNames": [POD]},
+            rule("snopair.dev", ["snopairs"], ["get", "list", "watch"]),
+            rule("snopair.dev", ["snopairs/status"], ["get", "patch"]),
+            rule("", ["events"], ["create"]),
+            {**rule("apps", ["statefulsets"], ["get"]), "resourceNames": [SET]},
+            {**rule("", ["pods"], ["get", "delete"]), "resourceNames": [POD]},
         ],
     }
     return [role, _binding(home, home, _CONDUCTOR)]
@@ -53,8 +53,8 @@ def _role(pair: SNOPair, namespace: str) -> Manifest:
         "kind": "Role",
         "metadata": {"name": _ROLE, "namespace": namespace},
         "rules": [
-            _rule("apps", ["deployments", "statefulsets", "replicasets"], ["get", "list", "watch"]),
-            _rule("", ["pods"], ["get", "list", "watch", "delete"]),
+            rule("apps", ["deployments", "statefulsets", "replicasets"], ["get", "list", "watch"]),
+            rule("", ["pods"], ["get", "list", "watch", "delete"]),
             *(_scale_rule(kind, here) for kind in _PLURAL if any(workload.kind == kind for workload in here)),
         ],
     }
@@ -64,12 +64,13 @@ def _scale_rule(kind: str, workloads: list[Workload]) -> Manifest:
     """The right to scale the managed workloads of one kind, by name: nothing else in the namespace."""
     names = sorted(workload.name for workload in workloads if workload.kind == kind)
     return {
-        **_rule("apps", [f"{_PLURAL[kind]}/scale"], ["get", "update", "patch"]),
+        **rule("apps", [f"{_PLURAL[kind]}/scale"], ["get", "update", "patch"]),
         "resourceNames": names,
     }
 
 
-def _rule(group: str, resources: list[str], verbs: list[str]) -> Manifest:
+def rule(group: str, resources: list[str], verbs: list[str]) -> Manifest:
+    """One rule of a role."""
     return {"apiGroups": [group], "resources": resources, "verbs": verbs}
 
 

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from k8sdeployment.agent.parameters import load
-from k8sdeployment.pair import admission, alerting, crd, openshift
+from k8sdeployment.pair import admission, alerting, crd, installation, openshift
 from k8sdeployment.pair.rbac import Manifest
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -23,6 +23,7 @@ FILES: dict[str, list[Manifest]] = {
     "crd/snopair.yaml": [crd.manifest()],
     "monitoring/rules.yaml": alerting.manifests(),
     "namespace/labels.yaml": [NAMESPACE],
+    "operator/operator.yaml": installation.manifests(),
     "openshift/scc.yaml": openshift.manifests(),
 }
 

@@ -1,0 +1,44 @@
+"""The operator's process: `python -m k8sdeployment.operator`, with no arguments.
+
+Environment: NODE_NAME, NAMESPACE (the SNOPair's and its own), KUBERNETES_SERVICE_HOST and _PORT; or KUBECONFIG, a file,
+to run it outside of a pod; LOOK_SECONDS between two looks when nothing happens.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+
+import kopf
+
+from k8sdeployment.agent import access
+from k8sdeployment.operator import handlers
+from k8sdeployment.operator.api import Api
+from k8sdeployment.operator.look import Operator
+
+
+def say(words: str) -> None:
+    """One line of the log."""
+    print(f"operator: {' '.join(words.split())}", flush=True)
+
+
+def main(env: Mapping[str, str]) -> int:
+    """0 when it was told to end, 2 when it cannot begin."""
+    try:
+        node, namespace = env["NODE_NAME"], env["NAMESPACE"]
+    except KeyError as error:
+        say(f"the variable {error.args[0]} is not set")
+        return 2
+    # kopf tells each attempt; what matters is said by the operator itself.
+    logging.basicConfig(level=logging.WARNING, format="kopf: %(message)s", stream=sys.stdout)
+    period = float(env.get("LOOK_SECONDS", "15"))
+    operator = Operator(Api(env), node, say)
+    say(f"begins on node {node}")
+    registry = handlers.registry(operator, lambda: access.endpoint(env.get("KUBECONFIG", ""), "", env), period)
+    kopf.run(registry=registry, settings=handlers.settings(), standalone=True, namespaces=[namespace])
+    say("ends as it was told")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ))

@@ -1,0 +1,30 @@
+"""What is not there although the peer or a workload needs it, as sentences for the status."""
+
+from collections.abc import Iterator
+
+from k8sdeployment.operator.api import Api
+from k8sdeployment.pair import peerpod
+from k8sdeployment.pair.model import Site, SNOPair
+
+
+def secrets(api: Api, pair: SNOPair, site: Site) -> Iterator[str]:
+    """Secrets and keys that the peer of `site` mounts. Their values are not looked at."""
+    home = pair.metadata.namespace
+    for name, keys in sorted(_needed(pair, site).items()):
+        found = api.get("Secret", home, name)
+        if found is None:
+            yield f"Secret {name} is missing in namespace {home} (key {' and '.join(keys)}): `snopair init` makes it"
+            continue
+        lacking = [key for key in keys if key not in (found.get("data") or {})]
+        if lacking:
+            yield f"Secret {name} in namespace {home} has no key {' and '.join(lacking)}: `snopair init` makes it"
+
+
+def _needed(pair: SNOPair, site: Site) -> dict[str, list[str]]:
+    own = pair.spec.secret_ref
+    needed = {own.name: [own.key, peerpod.PCSD_SECRET_KEY]}
+    for device in pair.spec.other(site.name).fencing.devices:
+        if device.secret_ref is not None:
+            keys = needed.setdefault(device.secret_ref.name, [])
+            keys += [device.secret_ref.key] if device.secret_ref.key not in keys else []
+    return needed
