@@ -11,6 +11,7 @@ from k8sdeployment.cli.codes import INTERRUPTED, MEANINGS
 VERBS = {
     "status": "status", "move": "acting", "evict": "acting", "return": "acting", "maintenance": "acting",
     "history": "history", "init": "init", "check": "check", "must-gather": "must_gather",
+    "seed": "seed",
 }
 
 

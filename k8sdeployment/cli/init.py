@@ -66,7 +66,7 @@ def make(document: Mapping[str, Any], passwords: tuple[str, ...], openshift: boo
     from k8sdeployment.pair import bundle
     pair = load_pair(document)
     keys = bundle.Keys(secrets.token_bytes(bundle.KEY_BYTES), secrets.token_urlsafe(24).encode())
-    made = bundle.bundle(pair, _plain(pair, document), installed(pair, openshift), keys, collect(pair, passwords))
+    made = bundle.bundle(pair, _plain(pair, document), installed(openshift), keys, collect(pair, passwords))
     return pair, {name: yaml.safe_dump_all(documents, sort_keys=False, width=120) for name, documents in made.items()}
 
 
@@ -79,11 +79,11 @@ def _plain(pair: Any, document: Mapping[str, Any]) -> dict[str, Any]:
             "spec": document["spec"]}
 
 
-def installed(pair: Any, openshift: bool) -> list[dict[str, Any]]:
+def installed(openshift: bool) -> list[dict[str, Any]]:
     """What both sites install first."""
-    from k8sdeployment.pair import admission, crd
+    from k8sdeployment.pair import admission, crd, installation
     from k8sdeployment.pair import openshift as scc
-    return [crd.manifest(), *admission.policies(), *(scc.manifests() if openshift else ())]
+    return [*installation.manifests(), crd.manifest(), *admission.policies(), *(scc.manifests() if openshift else ())]
 
 
 def _words(words: Mapping[str, Any]) -> Words:

@@ -32,17 +32,18 @@ def run(argv: Sequence[str], seconds: float, text: Optional[str] = None) -> str:
     """What a program wrote to stdout; ProgramError when it fails or takes longer."""
     # The product's own path must not reach pcs, which is a Python program of its own.
     env = {**os.environ, "PYTHONPATH": "", "PYTHONWARNINGS": "ignore", "LC_ALL": "C.UTF-8"}
+    name = os.path.basename(argv[0])
     try:
         done = subprocess.run(list(argv), input=text, capture_output=True, text=True, timeout=seconds, env=env,
                               errors="replace")
     except subprocess.TimeoutExpired:
-        raise ProgramError(f"{argv[0]} did not answer within {seconds:.0f} s") from None
+        raise ProgramError(f"{name} did not answer within {seconds:.0f} s") from None
     except OSError as error:
-        raise ProgramError(f"{argv[0]} cannot be run: {error.strerror}") from error
+        raise ProgramError(f"{name} cannot be run: {error.strerror}") from error
     if done.returncode:
         said = [line for line in (done.stderr.strip() or done.stdout.strip()).splitlines() if line.strip()]
         last = said[-1] if said else "it said nothing"
-        raise ProgramError(f"{argv[0]} failed ({done.returncode}): {last}", done.stdout, done.returncode)
+        raise ProgramError(f"{name} failed ({done.returncode}): {last}", done.stdout, done.returncode)
     return done.stdout
 
 

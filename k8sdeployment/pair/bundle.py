@@ -5,17 +5,24 @@ Secrets of that site. Both hold the pair's keys and the same CR; the password of
 """
 
 import base64
+import copy
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from k8sdeployment.pair import peerpod
-from k8sdeployment.pair.model import SecretRef, Site, SNOPair
+from k8sdeployment.pair.crd import GROUP, PLURAL
+from k8sdeployment.pair.model import Metadata, SecretRef, Site, SNOPair
 from k8sdeployment.pair.rbac import Manifest
 
 # Bytes of Corosync's authkey: corosync-keygen makes as many.
 KEY_BYTES = 256
 INSTALL, PAIR, SECRETS, KUSTOMIZATION = "install.yaml", "pair.yaml", "secrets.yaml", "kustomization.yaml"
+SEED, RBAC = "snopair-seed", "rbac.authorization.k8s.io"
+HOME = Metadata().namespace
+_SEED_PATH, _SEED_FILE = "/etc/snopair", "pair.json"
 # A Secret's name and the key in it.
 Place = tuple[str, str]
 
@@ -42,28 +49,73 @@ def bundle(pair: SNOPair, document: Mapping[str, Any], install: Sequence[Manifes
            passwords: Mapping[Place, bytes]) -> dict[str, list[Manifest]]:
     """The documents of each file, by its path in the bundle.
 
-    `document` is the CR as its author wrote it, `install` what both sites install first. KeyError when `passwords`
-    lacks one that `fence_secrets` names.
+    `document` is the CR as its author wrote it, `install` what both sites install first, the operator among it.
+    KeyError when `passwords` lacks one that `fence_secrets` names.
     """
-    return {f"{site.name}/{name}": documents for site in pair.spec.sites
-            for name, documents in _site(pair, site, document, install, keys, passwords).items()}
+    common = [*(fitted(one, pair) for one in install), *seed(pair, document, install)]
+    return {f"{site.name}/{name}": documents for site in pair.spec.sites for name, documents in (
+        (KUSTOMIZATION, [_kustomization()]), (INSTALL, common), (SECRETS, secrets_of(pair, site, keys, passwords)),
+        (PAIR, [dict(document)]))}
 
 
-def _site(pair: SNOPair, site: Site, document: Mapping[str, Any], install: Sequence[Manifest], keys: Keys,
-          passwords: Mapping[Place, bytes]) -> dict[str, list[Manifest]]:
-    namespace = peerpod.manifests(pair, site)[0]
-    others = [namespace, *(one for one in install if not _same(one, namespace))]
-    return {
-        KUSTOMIZATION: [{"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
-                         "resources": [INSTALL, SECRETS, PAIR]}],
-        INSTALL: others,
-        SECRETS: secrets_of(pair, site, keys, passwords),
-        PAIR: [dict(document)],
-    }
+def _kustomization() -> Manifest:
+    """Without the CR itself: kubectl refuses a kind that it does not know yet. The seed makes it."""
+    return {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": [INSTALL, SECRETS]}
 
 
-def _same(one: Manifest, other: Manifest) -> bool:
-    return (one["kind"], one["metadata"]["name"]) == (other["kind"], other["metadata"]["name"])
+def fitted(manifest: Manifest, pair: SNOPair) -> Manifest:
+    """What is installed, in the pair's own namespace, with the pair's image, asking the API where the pair does."""
+    moved: Manifest = _moved(copy.deepcopy(manifest), pair.metadata.namespace)
+    if moved["kind"] == "Deployment":
+        api = {"KUBERNETES_SERVICE_HOST": pair.spec.peer.api.host,
+               "KUBERNETES_SERVICE_PORT": str(pair.spec.peer.api.port)}
+        for container in moved["spec"]["template"]["spec"]["containers"]:
+            container["image"] = pair.spec.peer.image
+            for one in container.get("env", ()):
+                one |= {"value": api[one["name"]]} if one["name"] in api else {}
+    return moved
+
+
+def _moved(value: Any, namespace: str) -> Any:
+    """Every mention of the usual namespace as one; it is part of the product's labels, too, which stay."""
+    if isinstance(value, list):
+        return [_moved(one, namespace) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _moved(one, namespace) for key, one in value.items()}
+    if found.get("kind") == "Namespace":
+        found["metadata"]["name"] = namespace
+    if found.get("namespace") == HOME:
+        found["namespace"] = namespace
+    if HOME in found.get("resourceNames", ()):
+        found["resourceNames"] = [namespace if one == HOME else one for one in found["resourceNames"]]
+    return found
+
+
+def seed(pair: SNOPair, document: Mapping[str, Any], install: Sequence[Manifest]) -> list[Manifest]:
+    """A Job that makes the CR once its kind is known, as the operator, which it therefore needs in `install`."""
+    operator = next((one for one in install if one["kind"] == "Deployment"), None)
+    if operator is None:
+        return []
+    text = json.dumps(document, sort_keys=True)
+    pod = copy.deepcopy(fitted(operator, pair)["spec"]["template"]["spec"])
+    # A Job cannot be changed, so another CR or image is another Job.
+    name = f"{SEED}-{hashlib.sha256(f'{text} {pair.spec.peer.image}'.encode()).hexdigest()[:8]}"
+    (container,) = pod["containers"]
+    container |= {"name": SEED, "command": ["snopair", "seed", f"{_SEED_PATH}/{_SEED_FILE}"],
+                  "volumeMounts": [{"name": SEED, "mountPath": _SEED_PATH, "readOnly": True}]}
+    pod |= {"restartPolicy": "OnFailure", "volumes": [{"name": SEED, "configMap": {"name": SEED}}]}
+    meta = {"name": SEED, "namespace": pair.metadata.namespace}
+    rights = {"apiGroups": [GROUP], "resources": [PLURAL], "verbs": ["get", "create", "patch"]}
+    ref = {"apiGroup": RBAC, "kind": "Role", "name": SEED}
+    subject = {"kind": "ServiceAccount", "name": pod["serviceAccountName"], "namespace": pair.metadata.namespace}
+    return [
+        {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": meta, "rules": [rights]},
+        {"apiVersion": f"{RBAC}/v1", "kind": "RoleBinding", "metadata": meta, "roleRef": ref, "subjects": [subject]},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {_SEED_FILE: text}},
+        {"apiVersion": "batch/v1", "kind": "Job", "metadata": {**meta, "name": name},
+         "spec": {"backoffLimit": 20, "ttlSecondsAfterFinished": 3600, "template": {"spec": pod}}},
+    ]
 
 
 def secrets_of(pair: SNOPair, site: Site, keys: Keys, passwords: Mapping[Place, bytes]) -> list[Manifest]:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
+import yaml
 
-from k8sdeployment.pair import bundle, crd
+from k8sdeployment.pair import bundle, cr, crd, installation
 from k8sdeployment.pair.advice import advice
 from k8sdeployment.pair.bundle import Keys
 from tests.pair.sample import document, pair, site
 
 KEYS = Keys(b"k" * bundle.KEY_BYTES, b"word-of-hacluster")
 PASSWORDS = {("bmc-site-a", "password"): b"secret-of-a", ("bmc-site-b", "password"): b"secret-of-b"}
+INSTALL = [*installation.manifests(), crd.manifest()]
 
 
 def made(**spec: Any) -> dict[str, list[dict[str, Any]]]:
-    return bundle.bundle(pair(**spec), document(**spec), [crd.manifest()], KEYS, PASSWORDS)
+    return bundle.bundle(pair(**spec), document(**spec), INSTALL, KEYS, PASSWORDS)
 
 
 def secrets(name: str) -> dict[str, dict[str, bytes]]:
@@ -42,14 +45,38 @@ def test_both_sites_get_the_same_pair_and_install_the_same() -> None:
     assert found["site-a/pair.yaml"] == found["site-b/pair.yaml"] == [document()]
     assert found["site-a/install.yaml"] == found["site-b/install.yaml"]
     kinds = [one["kind"] for one in found["site-a/install.yaml"]]
-    assert kinds == ["Namespace", "CustomResourceDefinition"]
+    assert kinds[0] == "Namespace" and {"Deployment", "CustomResourceDefinition", "Job"} <= set(kinds)
 
 
-def test_the_namespace_stands_once_whoever_else_brings_it() -> None:
-    other = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "aos-sno-pair"}}
-    found = bundle.bundle(pair(), document(), [other, crd.manifest()], KEYS, PASSWORDS)
-    namespaces = [one for one in found["site-a/install.yaml"] if one["kind"] == "Namespace"]
-    assert len(namespaces) == 1 and "labels" in namespaces[0]["metadata"]
+def test_the_seed_makes_the_same_cr_by_the_operators_account_and_image() -> None:
+    changed = {**document(peer={"image": "registry.example/peer:2", "api": {"host": "192.0.2.1", "port": 6444}}),
+               "metadata": {"name": "pair", "namespace": "elsewhere"}}
+    found = bundle.bundle(cr.load(changed), changed, INSTALL, KEYS, PASSWORDS)["site-a/install.yaml"]
+    by_kind = {one["kind"]: one for one in found}
+    assert json.loads(by_kind["ConfigMap"]["data"]["pair.json"]) == changed
+    pods = {kind: by_kind[kind]["spec"]["template"]["spec"] for kind in ("Deployment", "Job")}
+    assert pods["Job"]["serviceAccountName"] == pods["Deployment"]["serviceAccountName"]
+    for pod in pods.values():
+        (container,) = pod["containers"]
+        told = {one["name"]: one.get("value") for one in container["env"]}
+        assert container["image"] == "registry.example/peer:2" and told["KUBERNETES_SERVICE_HOST"] == "192.0.2.1"
+        assert told["KUBERNETES_SERVICE_PORT"] == "6444"
+
+
+def test_another_namespace_is_one_everywhere() -> None:
+    changed = {**document(), "metadata": {"name": "pair", "namespace": "elsewhere"}}
+    found = bundle.bundle(cr.load(changed), changed, INSTALL, KEYS, PASSWORDS)
+    everything = [one for documents in found.values() for one in documents]
+    homes = {one["metadata"]["namespace"] for one in everything if one.get("metadata", {}).get("namespace")}
+    assert homes == {"elsewhere"}
+    left = [line for line in yaml.safe_dump(everything).splitlines() if "aos-sno-pair" in line]
+    assert {line.split(":")[0].strip() for line in left} == {"app.kubernetes.io/name"}
+
+
+def test_another_cr_is_another_job_and_the_same_is_the_same() -> None:
+    names = [next(one["metadata"]["name"] for one in found["site-a/install.yaml"] if one["kind"] == "Job")
+             for found in (made(), made(), made(corosync={"token": "9s"}))]
+    assert names[0] == names[1] != names[2]
 
 
 def test_a_kustomization_lists_the_files_beside_it() -> None:
@@ -57,7 +84,8 @@ def test_a_kustomization_lists_the_files_beside_it() -> None:
     for name in ("site-a", "site-b"):
         (kustomization,) = found[f"{name}/kustomization.yaml"]
         beside = {path.partition("/")[2] for path in found if path.startswith(f"{name}/")}
-        assert set(kustomization["resources"]) == beside - {"kustomization.yaml"}
+        # The CR comes by the seed, for kubectl refuses a kind that it does not know yet.
+        assert set(kustomization["resources"]) == beside - {"kustomization.yaml", "pair.yaml"}
 
 
 def test_several_devices_and_keys() -> None:
