@@ -47,7 +47,8 @@ def test_a_gate_is_added_to_every_container() -> None:
 
 names = some.sampled_from(["permit", "aos-permit", "aos-permit-2", "data"])
 places = some.sampled_from(["/run", "/run/permit", "/run/permit/", "/permit", "/permit/x", "/aos", "/aos-permit"])
-volumes = some.lists(some.fixed_dictionaries({"name": names, "emptyDir": some.just({})}), unique_by=lambda volume: str(volume["name"]))
+volumes = some.lists(some.fixed_dictionaries({"name": names, "emptyDir": some.just({})}),
+                     unique_by=lambda volume: str(volume["name"]))
 mounts = some.lists(some.fixed_dictionaries({"name": some.just("data"), "mountPath": places}), max_size=4)
 containers = some.lists(some.fixed_dictionaries({"name": some.sampled_from("abc"), "volumeMounts": mounts}), min_size=1)
 
