@@ -1,55 +1,57 @@
-"""Makes the two sites of a running lab a pair: keys, manifests, one membership, proven fencing, the configuration.
+"""Makes the two sites of a running lab a pair, the way a user does: `snopair init`, `kubectl apply -k` on each site.
 
     python -m lab.pairing --name NAME
 
-What is generic about it (manifests, pcs commands) comes from `k8sdeployment.pair`; here are only the lab's own values
-and the order of the steps. Doing it twice changes nothing.
+Everything else is done by the operator and the conductor; here are only the lab's own values, and waiting. Doing it
+twice changes nothing.
 """
 
-import base64
 import json
-import secrets
-import shlex
+import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
 import click
 
-from k8sdeployment.pair import cr, fencing, pacemaker, peerpod, status
-from k8sdeployment.pair.model import Device, SNOPair
-from lab import waiting
+from k8sdeployment.pair import status
+from lab import shell, waiting
+from lab.build import kube
 from lab.errors import LabError
 from lab.names import API_PORT, BMC_PORT
+from lab.paths import CHECKOUT
 from lab.sites import Lab, Site
+from lab.state import write_private
 
 Say = Callable[[str], None]
-Secret = dict[str, Any]
 
 PEER_IMAGE = "localhost/aos-sno-pair/peer:dev"
 APP = Path(__file__).with_name("app.yaml")
 DELAYS = {"site-a": "2s", "site-b": "0s"}
 WORKLOAD = "app"
+NAMESPACE = "aos-sno-pair"
 
 
 def install(lab: Lab, say: Say = print) -> None:
     """Make the pair and wait until its workload runs; LabError with one sentence when a step cannot be done."""
-    pair = load_pair(lab)
-    keys = _pair_secret(lab, pair)
-    for site in lab.sites.values():
-        say(f"{site.name}: applying the peer and the workload")
-        _apply_site(lab, site, pair, keys)
+    say("making the bundle with `snopair init`")
+    bundle(lab)
+    with ThreadPoolExecutor() as pool:
+        for site in lab.sites.values():
+            say(f"{site.name}: kubectl apply -k")
+        list(pool.map(lambda site: _apply_site(lab, site), lab.sites.values()))
     say("waiting for both peers")
     seconds = wait_online(lab, timeout=180)
     say(f"both online after {seconds:.1f} s")
-    for site in lab.sites.values():
-        _prove_fencing(site, pair, say)
-    say("pushing the Pacemaker configuration")
-    _configure(next(iter(lab.sites.values())), pair)
-    place = waiting.until(lambda: where(lab), f"the start of {WORKLOAD}", 180, lambda: "See: pcs status.")
-    say(f"{WORKLOAD} runs on {place}")
+    wait_for(lab, "FencingProven")
+    say("each site has proven that it can fence the other")
+    wait_for(lab, "Available")
+    say(f"{WORKLOAD} runs on {where(lab)}")
 
 
 def document(lab: Lab) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def document(lab: Lab) -> dict[str, Any]:
     return {
         "apiVersion": "snopair.dev/v1alpha1",
         "kind": "SNOPair",
-        "metadata": {"name": "pair", "namespace": "aos-sno-pair"},
+        "metadata": {"name": "pair", "namespace": NAMESPACE},
         "spec": {
             "sites": [_site(lab, site) for site in lab.sites.values()],
             "corosync": {"token": "1000ms"},
@@ -65,11 +67,6 @@ def document(lab: Lab) -> dict[str, Any]:
             "workloads": [{"name": WORKLOAD, "preferredSite": "site-a", "terminationGrace": "30s"}],
         },
     }
-
-
-def load_pair(lab: Lab) -> SNOPair:
-    """The lab's pair as values."""
-    return cr.load(document(lab))
 
 
 def pair_status(lab: Lab) -> Optional[status.PairStatus]:
@@ -124,70 +121,86 @@ def _site(lab: Lab, site: Site) -> dict[str, Any]:
     }
 
 
-def _apply_site(lab: Lab, site: Site, pair: SNOPair, keys: Secret) -> None:
-    """Everything through kubectl's stdin: a secret in its arguments could be read by every process."""
-    own = next(part for part in pair.spec.sites if part.name == site.name)
-    namespace, *rest = peerpod.manifests(pair, own)
-    passwords = [
-        _secret(pair, f"bmc-{other}", password=lab.bmc_credentials(other)[1].encode())
-        for other in lab.sites if other != site.name
-    ]
-    listing = {"apiVersion": "v1", "kind": "List", "items": [namespace, keys, *passwords, *rest]}
-    _apply(site, json.dumps(listing))
+# -- the bundle, as a user makes and applies it ---------------------------------------------------------------------
+
+def bundle(lab: Lab) -> Path:
+    """The directory that `snopair init` made for this lab; made once, for it holds the pair's keys."""
+    made = lab.state_dir / "bundle"
+    if not made.exists():
+        with tempfile.TemporaryDirectory() as directory:
+            source = Path(directory) / "pair.json"
+            source.write_text(json.dumps(document(lab)))
+            passwords = [word for name in lab.sites for word in _password(lab, name, Path(directory))]
+            shell.run([sys.executable, "-m", "k8sdeployment.cli", "init", "--from", str(source), "--into", str(made),
+                       *passwords], env={"PYTHONPATH": str(CHECKOUT)}, timeout=60, title="snopair init")
+    return made
+
+
+def _password(lab: Lab, site: str, directory: Path) -> list[str]:
+    """The option that names a file with the BMC's password: a secret in arguments could be read by every process."""
+    file = directory / site
+    write_private(file, lab.bmc_credentials(site)[1])
+    return ["--fence-password-file", f"{site}={file}"]
+
+
+def _apply_site(lab: Lab, site: Site) -> None:
+    """What a user types on each site."""
+    kubectl(site, "apply", "--server-side", "--force-conflicts", "-k", str(bundle(lab) / site.name))
     # Only where it is missing: its file says zero replicas, and where it runs the pair has scaled it up.
     if not site.kubectl("get", "deployment", WORKLOAD, "--ignore-not-found").strip():
-        _apply(site, APP.read_text(encoding="utf-8"))
+        kubectl(site, "apply", "--server-side", "-f", str(APP))
 
 
-def _apply(site: Site, text: str) -> None:
-    site.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text)
+def kubectl(site: Site, *args: str, input: Optional[str] = None, timeout: float = 60) -> str:
+    """kubectl on the host, as the site's administrator; LabError when it fails."""
+    program = kube.binaries(lambda line: None) / "kubectl"
+    return shell.run([str(program), f"--kubeconfig={site.host_kubeconfig}", *args], stdin=input, timeout=timeout,
+                     title=f"kubectl for {site.name}")
 
 
-def _pair_secret(lab: Lab, pair: SNOPair) -> Secret:
-    """The pair's keys: those of a site that has them, so that a running pair keeps its own; else new ones."""
-    name, namespace = pair.spec.secret_ref.name, pair.metadata.namespace
+def change(lab: Lab, whole: dict[str, Any], *sites: str) -> None:
+    """Apply a CR on the sites named, or on both."""
+    for name in sites or lab.sites:
+        kubectl(lab.sites[name], "apply", "--server-side", "--force-conflicts", "-f", "-", input=json.dumps(whole))
+
+
+def resource(site: Site) -> dict[str, Any]:
+    """The SNOPair of a site with its status; LabError when there is none."""
+    found: dict[str, Any] = json.loads(kubectl(site, "get", "snopair", "pair", "-n", NAMESPACE, "-o", "json"))
+    return found
+
+
+def condition(site: Site, name: str) -> tuple[str, str]:
+    """Status and message of a condition as that site's conductor wrote it; "" and "" while it is not there."""
+    for one in resource(site).get("status", {}).get("conditions", ()):
+        if one["type"] == name:
+            return one["status"], one["message"]
+    return "", ""
+
+
+def wait_for(lab: Lab, name: str, wanted: str = "True", timeout: float = 180) -> None:
+    """Until every site's conductor says so."""
     for site in lab.sites.values():
-        found = site.kubectl("get", "secret", name, "-n", namespace, "-o", "json", "--ignore-not-found", check=False)
-        if found.strip():
-            data = {key: base64.b64decode(value) for key, value in json.loads(found)["data"].items()}
-            return _secret(pair, name, **data)
-    return _secret(pair, name, authkey=secrets.token_bytes(256), hacluster=secrets.token_urlsafe(24).encode())
+        _wait(site, name, wanted, timeout)
 
 
-def _secret(pair: SNOPair, name: str, **data: bytes) -> Secret:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "namespace": pair.metadata.namespace},
-        "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
-    }
+def _wait(site: Site, name: str, wanted: str, timeout: float) -> None:
+    waiting.until(lambda: _says(site, name, wanted), f"{name} being {wanted} on {site.name}", timeout,
+                  lambda: f"Its SNOPair says: {_waits(site)}")
 
 
-def _prove_fencing(site: Site, pair: SNOPair, say: Say) -> None:
-    """Ask every device that this site would use; one that does not answer now would not fence later."""
-    target = pair.spec.other(site.name)
-    for device in target.fencing.devices:
-        _ask_device(site, device)
-        say(f"{site.name} can fence {target.name} through {device.agent}")
+def _says(site: Site, name: str, wanted: str) -> bool:
+    with suppress(LabError):
+        return condition(site, name)[0] == wanted
+    return False
 
 
-def _ask_device(site: Site, device: Device) -> None:
-    # The agent reads its words from stdin, as it does under Pacemaker. None of them is a secret.
-    feed = ["sh", "-c", 'printf %s "$1" | "$0"', device.agent, fencing.proof(device)]
-    try:
-        site.peer(feed, timeout=60)
-    except LabError as error:
-        raise LabError(f"{site.name} cannot ask {device.agent} for the other site's power: {error}") from error
-
-
-def _configure(site: Site, pair: SNOPair) -> None:
-    before, after = "/tmp/pair-before.xml", "/tmp/pair-after.xml"
-    site.peer([*pacemaker.fetch(before)])
-    tree = ElementTree.fromstring(site.peer(["cat", before]))
-    present = {found.get("id", "") for found in tree.iterfind("configuration/resources/*")}
-    steps = [("cp", before, after), *pacemaker.configure(pair, after, present), pacemaker.push(after, before)]
-    # One shell for all: every step is a Python start, and an exec into the pod on top would double the wait.
-    site.peer(["sh", "-ec", "\n".join(map(shlex.join, steps))], timeout=180)
+def _waits(site: Site) -> str:
+    with suppress(LabError):
+        status = resource(site).get("status", {})
+        told = [f"{one['type']} {one['status']}: {one['message']}" for one in status.get("conditions", ())]
+        return "; ".join([status.get("waitingFor") or "waiting for nothing", *told])
+    return "nothing, its API does not answer"
 
 
 def _views(lab: Lab) -> Iterator[status.PairStatus]:
@@ -215,7 +228,7 @@ def main(name: Optional[str]) -> None:
     begin = time.monotonic()
     try:
         install(Lab.attach(name), lambda line: click.echo(f"{time.monotonic() - begin:6.1f} s  {line}"))
-    except (LabError, cr.PairError) as error:
+    except LabError as error:
         raise click.ClickException(str(error)) from error
 
 
