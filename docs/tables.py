@@ -172,9 +172,19 @@ def runbooks() -> str:
         f"`{alarm.expression}`\n\n" + "".join(f"- {step}\n" for step in alarm.todo) for alarm in ALARMS)
 
 
+def snopair(which: str) -> Callable[[], str]:
+    """A table about `snopair`; see docs/snopair.py."""
+    def made() -> str:
+        from docs import snopair as tables
+        text: str = getattr(tables, which)()
+        return text
+    return made
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "parameters": parameters, "exit-codes": exit_codes, "operations": operations, "lab-commands": lab_commands,
     "peer-containers": peer_containers, "conditions": conditions, "metrics": metrics, "runbooks": runbooks,
+    "snopair-verbs": snopair("verbs"), "snopair-exit-codes": snopair("exit_codes"), "snopair-json": snopair("keys"),
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, Optional
 
 import click
 
-from k8sdeployment.cli import deeds, live, refusals, snapshot
+from k8sdeployment.cli import deeds, live, names, refusals, snapshot
 from k8sdeployment.cli.live import Live
 from k8sdeployment.cli.verb import PairVerb, world_of
 from k8sdeployment.cli.view import View, join, state_of
@@ -46,9 +46,9 @@ class Deed:
         return bool(accepted)
 
 
-@click.command("move", cls=PairVerb)
-@click.argument("workload")
-@click.argument("site", required=False)
+@click.command("move", cls=PairVerb, short_help="Move a workload to a site.")
+@click.argument("workload", shell_complete=names.workloads)
+@click.argument("site", required=False, shell_complete=names.sites)
 @_timeout
 @_force
 @click.pass_context
@@ -72,8 +72,8 @@ def move_verb(context: click.Context, workload: str, site: Optional[str], timeou
                      origin=source, seconds=round(seconds, 1))
 
 
-@click.command("evict", cls=PairVerb)
-@click.argument("site")
+@click.command("evict", cls=PairVerb, short_help="Empty a site, and keep it so.")
+@click.argument("site", shell_complete=names.sites)
 @_timeout
 @_force
 @click.pass_context
@@ -96,8 +96,8 @@ def evict_verb(context: click.Context, site: str, timeout: int, force: bool, out
                      site=name, workloads=[work.name for work in leaving], seconds=round(seconds, 1))
 
 
-@click.command("return", cls=PairVerb)
-@click.argument("site")
+@click.command("return", cls=PairVerb, short_help="Let a site run workloads again.")
+@click.argument("site", shell_complete=names.sites)
 @_timeout
 @click.pass_context
 def return_verb(context: click.Context, site: str, timeout: int, output: Form) -> int:
@@ -113,7 +113,7 @@ def return_verb(context: click.Context, site: str, timeout: int, output: Form) -
     return deed.done(f"{name} takes workloads again ({seconds:.1f} s)", site=name, seconds=round(seconds, 1))
 
 
-@click.command("maintenance", cls=PairVerb)
+@click.command("maintenance", cls=PairVerb, short_help="Leave all workloads alone, or no longer.")
 @click.argument("state", type=click.Choice(["on", "off"]))
 @_timeout
 @_force

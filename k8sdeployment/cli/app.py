@@ -10,8 +10,8 @@ from k8sdeployment.cli.codes import INTERRUPTED, MEANINGS
 # Where each verb stands.
 VERBS = {
     "status": "status", "move": "acting", "evict": "acting", "return": "acting", "maintenance": "acting",
-    "history": "history", "init": "init", "check": "check", "must-gather": "must_gather",
-    "seed": "seed",
+    "history": "history", "init": "init", "check": "check", "gate": "gate",
+    "must-gather": "must_gather", "completion": "completion", "seed": "seed",
 }
 
 

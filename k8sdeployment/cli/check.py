@@ -22,7 +22,7 @@ KEPT = f"{paths.CONDUCTOR}/pair.json"
 LOOK_SECONDS, POD_SECONDS = 45.0, 150.0
 
 
-@click.command("check", cls=BothVerb)
+@click.command("check", cls=BothVerb, short_help="Pre-flight: what speaks for and against.")
 @click.option("--from", "source", metavar="FILE", help="The SNOPair (- is stdin). Else the one that a cluster holds.")
 @click.option("--here", is_flag=True, help="Look at this host alone: addresses, networks, ports, links.")
 @click.option("--pods", is_flag=True, help="Where no peer runs yet, look at links and ports by a short-lived pod on "

@@ -17,7 +17,8 @@ MEANINGS = {
     LOOK: "there is something to look at: the pair is degraded, a check failed, a manifest is not gated",
     USAGE: "the call is wrong: an unknown option, workload, site or file, a pair that cannot be built",
     UNKNOWN: "it cannot be told: neither the pair's daemons nor the API answer",
-    REFUSED: "refused, because it would break the promise or cost service; `--force` does it all the same",
+    REFUSED: "refused, because it would break the promise or cost service; where `--force` overrules that, the "
+             "sentence says what would happen",
     LATE: "it was begun, and was not done within `--timeout`",
     FAILED: "a program or a file failed; the sentence says which",
     INTERRUPTED: "interrupted from the keyboard",

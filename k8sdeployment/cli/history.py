@@ -13,7 +13,7 @@ from k8sdeployment.cli.verb import PairVerb, world_of
 HEADS = ("DETECTED", "WORKLOAD", "FROM", "TO", "FENCED BY", "FENCED", "STARTED", "AVAILABLE")
 
 
-@click.command("history", cls=PairVerb)
+@click.command("history", cls=PairVerb, short_help="The last failovers.")
 @click.pass_context
 def history_verb(context: click.Context, output: Literal["text", "json"]) -> int:
     """The last failovers, newest first; seconds since the loss was detected.

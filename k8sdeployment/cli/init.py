@@ -17,7 +17,7 @@ from k8sdeployment.cli.verb import Verb
 DEFAULT = "snopair-bundle"
 
 
-@click.command("init", cls=Verb)
+@click.command("init", cls=Verb, short_help="Make the bundle that pairs two clusters.")
 @click.option("--from", "source", metavar="FILE", help="A SNOPair that is written already (YAML or JSON; - is stdin).")
 @click.option("--site", "sites", metavar="NAME=ADDRESS[,ADDRESS…]", multiple=True,
               help="A site and its addresses, one per link. Twice, in the same order of links.")

@@ -17,7 +17,7 @@ from k8sdeployment.cli.verb import world_of
 INDEX = "index.txt"
 
 
-@click.command("must-gather", cls=BothVerb)
+@click.command("must-gather", cls=BothVerb, short_help="One archive for whoever helps, no secrets.")
 @click.option("--into", metavar="FILE", help="The archive: .tar.gz. Else snopair-must-gather-TIME.tar.gz.")
 @click.pass_context
 def must_gather_verb(context: click.Context, /, into: Optional[str], output: Literal["text", "json"],

@@ -21,7 +21,7 @@ def look(world: World) -> View:
     return join(live.ask(world), snapshot.read(world.snapshot), world.clock())
 
 
-@click.command("status", cls=PairVerb)
+@click.command("status", cls=PairVerb, short_help="The pair at a glance.")
 @click.option("--watch", "-w", is_flag=True, help="Show it again and again until interrupted; JSON: one line each.")
 @click.option("--every", metavar="SECONDS", type=click.FloatRange(min=0.5), default=2.0, show_default=True,
               help="How often --watch looks.")

@@ -30,7 +30,7 @@ PLANTED = {
     "pods.yaml": "env:\n- name: BMC_PASSWORD\n  value: planted-env\n- name: OTHER\n  value: kept-env\n"
                  "args: [--password=planted-argument]\n",
     "objects.yaml": '{"data": {"passwd": "planted-js", "ip": "kept-json", "secretRef": {"name": "kept-ref"}}}',
-    "events.txt": f"curl https://fence:planted-url@203.0.113.1/ failed {json.dumps(SECRET)}\n",
+    "events.txt": f"curl https://fence:planted-url@bmc.example/ failed {json.dumps(SECRET)}\n",
 }
 
 NVPAIRS = '<nvpair id="1" name="passwd" value="planted-cib"/><nvpair value="planted-too" name="snmp_community"/>'

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k8sdeployment.cli import attention, codes, live, screen, snapshot
-from k8sdeployment.cli.document import document
+from k8sdeployment.cli.document import KEYS, document
 from k8sdeployment.cli.view import View, join
 from k8sdeployment.pair.report import Status
 from tests.cli.tools import NOW, Tools, world
@@ -131,6 +131,20 @@ def test_a_takeover_that_is_not_ready_says_why() -> None:
     view = seen("running", status(workloads=works))
     assert "site-b could not take web now: site-b: no image app:2" in attention.attention(view)
     assert "site-b not ready: site-b: no image app:2" in shown(view)
+
+
+def paths(value: Any, at: str = "") -> set[str]:
+    """The keys in JSON, as the documents write them."""
+    if isinstance(value, dict) and at not in ("lastRecovery", "fencing.devices"):
+        return {path for key, one in value.items() for path in paths(one, f"{at}.{key}" if at else key)}
+    if isinstance(value, list):
+        return {path for one in value for path in paths(one, f"{at}[]")} or {f"{at}[]"}
+    return {f"{at}.*" if at == "fencing.devices" else at}
+
+
+def test_the_documented_keys_are_those_that_are_written() -> None:
+    assert paths(document(seen("running"))) == set(KEYS)
+    assert paths(document(seen("dead"))) == set(KEYS), "whatever is unknown is null, not missing"
 
 
 def test_foreign_settings_are_shown_and_are_no_fault() -> None:
