@@ -1,7 +1,8 @@
 """The operator's process: `python -m k8sdeployment.operator`, with no arguments.
 
 Environment: NODE_NAME, NAMESPACE (the SNOPair's and its own), KUBERNETES_SERVICE_HOST and _PORT; or KUBECONFIG, a file,
-to run it outside of a pod; LOOK_SECONDS between two looks when nothing happens.
+to run it outside of a pod; LOOK_SECONDS between two looks when nothing happens;
+KEEP_RIGHTS_SECONDS for which both sites hold the same SNOPair before rights that it needs no more are taken away.
 """
 
 import logging
@@ -15,6 +16,7 @@ from k8sdeployment.agent import access
 from k8sdeployment.operator import handlers
 from k8sdeployment.operator.api import Api
 from k8sdeployment.operator.look import Operator
+from k8sdeployment.operator.rights import Rights
 
 
 def say(words: str) -> None:
@@ -32,7 +34,8 @@ def main(env: Mapping[str, str]) -> int:
     # kopf tells each attempt; what matters is said by the operator itself.
     logging.basicConfig(level=logging.WARNING, format="kopf: %(message)s", stream=sys.stdout)
     period = float(env.get("LOOK_SECONDS", "15"))
-    operator = Operator(Api(env), node, say)
+    api = Api(env)
+    operator = Operator(api, Rights(api, float(env.get("KEEP_RIGHTS_SECONDS", "120"))), node, say)
     say(f"begins on node {node}")
     registry = handlers.registry(operator, lambda: access.endpoint(env.get("KUBECONFIG", ""), "", env), period)
     kopf.run(registry=registry, settings=handlers.settings(), standalone=True, namespaces=[namespace])

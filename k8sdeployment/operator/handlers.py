@@ -86,4 +86,10 @@ def registry(operator: Operator, reach: Callable[[], Endpoint], period: float) -
     def passing(namespace: Optional[str], name: str, **_: Any) -> None:
         operator.look(namespace or "", name)
 
+    @kopf.on.delete(GROUP, VERSION, PLURAL, registry=made, backoff=period)
+    def deleted(namespace: Optional[str], name: str, **_: Any) -> None:
+        """The finalizer goes when this returns."""
+        if not operator.remove(namespace or "", name):
+            raise kopf.TemporaryError("the peer is not gone yet", delay=2)
+
     return made

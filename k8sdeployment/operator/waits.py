@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
-from k8sdeployment.operator.api import Api
+from k8sdeployment.agent import pods
+from k8sdeployment.operator.api import Api, Object
 from k8sdeployment.pair import peerpod
 from k8sdeployment.pair.model import Site, SNOPair
+from k8sdeployment.pair.rbac import POD
 
 
 def secrets(api: Api, pair: SNOPair, site: Site) -> Iterator[str]:
@@ -28,3 +30,14 @@ def _needed(pair: SNOPair, site: Site) -> dict[str, list[str]]:
             keys = needed.setdefault(device.secret_ref.name, [])
             keys += [device.secret_ref.key] if device.secret_ref.key not in keys else []
     return needed
+
+
+def peer(there: list[Object]) -> Iterator[str]:
+    """Why the peer's pod, one of the pods that are there, is not ready."""
+    own = [pod for pod in there if pods.name(pod) == POD]
+    if not own:
+        yield f"the peer's pod {POD} does not exist yet"
+    elif pods.leaving(own[0]):
+        yield f"the peer's pod {POD} is ending"
+    elif not pods.ready(own[0]):
+        yield f"the peer is not ready: {pods.trouble(own)}"

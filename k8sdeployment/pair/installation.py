@@ -8,8 +8,8 @@ by wildcard.
 from typing import Any
 
 from k8sdeployment.pair import paths
-from k8sdeployment.pair.model import Metadata, Peer
-from k8sdeployment.pair.rbac import Manifest, rule
+from k8sdeployment.pair.model import Metadata, Peer, SNOPair
+from k8sdeployment.pair.rbac import Manifest, labels, rule
 
 ACCOUNT = OPERATOR = "snopair-operator"
 REFERENCES = "snopair-references"
@@ -27,6 +27,18 @@ def manifests() -> list[Manifest]:
         "name": HOME, "labels": {f"pod-security.kubernetes.io/{level}": "privileged" for level in levels}}}
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": HOME}}
     return [namespace, account, *_rights(), _deployment()]
+
+
+def looking(pair: SNOPair) -> list[Manifest]:
+    """What lets the operator see whether what a workload refers to exists, in each namespace that holds one."""
+    home = pair.metadata.namespace
+    return [{
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": REFERENCES, "namespace": namespace, "labels": labels(home)},
+        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": REFERENCES},
+        "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": home}],
+    } for namespace in sorted({workload.namespace for workload in pair.spec.workloads})]
 
 
 def _rights() -> list[Manifest]:

@@ -14,6 +14,11 @@ POD, SET = "peer-0", "peer"
 _PLURAL = {"Deployment": "deployments", "StatefulSet": "statefulsets"}
 
 
+def labels(home: str) -> dict[str, str]:
+    """On every Role and binding of the pair of that namespace, by which those that nobody needs any more are found."""
+    return {"snopair.dev/pair": home}
+
+
 def access(pair: SNOPair) -> list[Manifest]:
     """The ServiceAccount, and a Role with its binding in every namespace that holds a managed workload."""
     home = pair.metadata.namespace
@@ -34,7 +39,7 @@ def conducting(pair: SNOPair) -> list[Manifest]:
     role = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
-        "metadata": {"name": _CONDUCTOR, "namespace": home},
+        "metadata": {"name": _CONDUCTOR, "namespace": home, "labels": labels(home)},
         "rules": [
             rule("snopair.dev", ["snopairs"], ["get", "list", "watch"]),
             rule("snopair.dev", ["snopairs/status"], ["get", "patch"]),
@@ -51,7 +56,7 @@ def _role(pair: SNOPair, namespace: str) -> Manifest:
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
-        "metadata": {"name": _ROLE, "namespace": namespace},
+        "metadata": {"name": _ROLE, "namespace": namespace, "labels": labels(pair.metadata.namespace)},
         "rules": [
             rule("apps", ["deployments", "statefulsets", "replicasets"], ["get", "list", "watch"]),
             rule("", ["pods"], ["get", "list", "watch", "delete"]),
@@ -78,7 +83,7 @@ def _binding(home: str, namespace: str, role: str) -> Manifest:
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
-        "metadata": {"name": role, "namespace": namespace},
+        "metadata": {"name": role, "namespace": namespace, "labels": labels(home)},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": home}],
     }

@@ -97,10 +97,13 @@ def _missing(missing: Mapping[Reference, frozenset[str]]) -> Iterator[str]:
 def absent(node: Object, images: list[str]) -> list[str]:
     """Those of the images that are certainly not on the node."""
     told = (node.get("status") or {}).get("images") or ()
-    if len(told) >= MOST_IMAGES:
-        return []
-    there = {needs.plain_image(str(name)) for image in told for name in image.get("names") or ()}
-    return [image for image in images if needs.plain_image(image) not in there]
+    return [] if len(told) >= MOST_IMAGES else [image for image in images if not present(node, image)]
+
+
+def present(node: Object, image: str) -> bool:
+    """Whether the image is certainly on the node."""
+    told = (node.get("status") or {}).get("images") or ()
+    return needs.plain_image(image) in {needs.plain_image(str(name)) for one in told for name in one.get("names") or ()}
 
 
 def _name(node: Object) -> str:
