@@ -135,6 +135,8 @@ def _container() -> dict[str, Any]:
         "env": [
             {"name": "PYTHONPATH", "value": paths.AGENT_LIBRARY},
             {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},
+            # kopf asks who runs it (getpass.getuser), and this user stands in no passwd.
+            {"name": "LOGNAME", "value": OPERATOR},
             {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
             {"name": "NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
             # Of its own node, as the peer does it: the service's address is served by a proxy that may not be up yet.
