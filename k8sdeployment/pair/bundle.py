@@ -99,12 +99,12 @@ def seed(pair: SNOPair, document: Mapping[str, Any], install: Sequence[Manifest]
         return []
     text = json.dumps(document, sort_keys=True)
     pod = copy.deepcopy(fitted(operator, pair)["spec"]["template"]["spec"])
-    # A Job cannot be changed, so another CR or image is another Job.
-    name = f"{SEED}-{hashlib.sha256(f'{text} {pair.spec.peer.image}'.encode()).hexdigest()[:8]}"
     (container,) = pod["containers"]
     container |= {"name": SEED, "command": ["snopair", "seed", f"{_SEED_PATH}/{_SEED_FILE}"],
                   "volumeMounts": [{"name": SEED, "mountPath": _SEED_PATH, "readOnly": True}]}
     pod |= {"restartPolicy": "OnFailure", "volumes": [{"name": SEED, "configMap": {"name": SEED}}]}
+    # A Job cannot be changed, so another CR, or another version's pod, is another Job.
+    name = f"{SEED}-{hashlib.sha256((text + json.dumps(pod, sort_keys=True)).encode()).hexdigest()[:8]}"
     meta = {"name": SEED, "namespace": pair.metadata.namespace}
     rights = {"apiGroups": [GROUP], "resources": [PLURAL], "verbs": ["get", "create", "patch"]}
     ref = {"apiGroup": RBAC, "kind": "Role", "name": SEED}
