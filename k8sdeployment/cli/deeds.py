@@ -75,7 +75,12 @@ def _tidy(work: Work, before: set[str], world: World) -> None:
     """Take away what a move that was cut short left. A person's own constraint of that form stays."""
     found = live.ask(world)
     for name in sorted(_constraints(found, work) - before):
-        world.run(("cibadmin", "--delete", "--xml-text", f'<rsc_location id="{name}"/>'), CHANGE, None)
+        world.run(without(name), CHANGE, None)
+
+
+def without(constraint: str) -> tuple[str, ...]:
+    """The command that takes one location constraint out of the configuration."""
+    return "cibadmin", "--delete", "--xml-text", f'<rsc_location id="{constraint}"/>'
 
 
 def _elsewhere(found: Live, work: Work, target: str) -> str:

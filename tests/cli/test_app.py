@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -66,6 +67,23 @@ def test_an_interrupt_has_its_own_code(tmp_path: Path, capsys: pytest.CaptureFix
         raise KeyboardInterrupt
     assert main(["status"], world(interrupted, tmp_path)) == codes.INTERRUPTED
     assert capsys.readouterr().err == "\nsnopair: interrupted\n"
+
+
+@pytest.mark.parametrize("words, shown", [(["-o", "json"], '"verdict": "look"'), ([], "default/web")])
+def test_watching_looks_again_until_it_is_interrupted(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], shown: str) -> None:
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise KeyboardInterrupt
+    tools = Tools("running", "standby")
+    obj = dataclasses.replace(world(tools, tmp_path / "none"), wait=wait)
+    assert main(["status", "--watch", "--every", "5", *words], obj) == codes.INTERRUPTED
+    out = capsys.readouterr().out
+    assert waits == [5.0] * 3 and shown in out and "is in standby" in out
+    assert not words or len(out.splitlines()) == 3
 
 
 def test_every_exit_code_of_an_error_has_a_meaning() -> None:

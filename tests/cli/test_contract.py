@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from k8sdeployment.cli import deeds
 from k8sdeployment.pair import pacemaker
 from k8sdeployment.pair.status import CRM_MON
 from lab import paths
@@ -74,3 +75,25 @@ def test_what_the_tests_read_is_what_the_tools_print(image: Image, running: str,
 
 def test_what_a_dead_pacemaker_says(image: Image) -> None:
     golden("dead.mon.xml", image.run(("sh", "-c", " ".join(CRM_MON) + " 2>/dev/null || true")))
+
+
+def test_a_constraint_that_a_move_left_is_taken_away_and_no_other(image: Image, running: str) -> None:
+    """Made by the tool that pcs uses, under the name by which `deeds` knows it."""
+    file = "/tmp/left.xml"
+    image.run(("cp", running, file), ("env", f"CIB_file={file}", "crm_resource", "--resource", "db", "--move", "--node",
+                                      "site-a"))
+    before = image.run(("cat", file))
+    assert 'id="cli-prefer-db"' in before
+    image.run(("env", f"CIB_file={file}", *deeds.without("cli-prefer-db")))
+    after = image.run(("cat", file))
+    assert "cli-prefer" not in after and after.count("<rsc_location") == before.count("<rsc_location") - 1
+
+
+def test_a_site_is_given_back_by_taking_its_standby_away(image: Image, running: str) -> None:
+    file = "/tmp/back.xml"
+    image.run(("cp", running, file))
+    on_file = ("env", f"CIB_file={file}", "crm_attribute", "--node", "site-b", "--name", "standby")
+    image.run((*on_file, "--update", "on"))
+    assert 'standby="true"' in image.run(("env", f"CIB_file={file}", *CRM_MON))
+    image.run((*on_file, "--delete"))
+    assert 'standby="true"' not in image.run(("env", f"CIB_file={file}", *CRM_MON))

@@ -61,6 +61,11 @@ def test_programs_find_the_pair_in_the_environment(prefix: Path) -> None:
     assert version == k8sdeployment.__version__ and Path(file).is_relative_to(prefix)
 
 
+def test_snopair_is_a_program(prefix: Path) -> None:
+    assert (prefix / "bin/snopair").stat().st_mode & 0o111
+    assert "from k8sdeployment.cli.app import main" in (prefix / "bin/snopair").read_text()
+
+
 def test_it_holds_the_product_alone(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     form = f"aos_sno_pair-{k8sdeployment.__version__}"
