@@ -29,16 +29,14 @@ class Images:
         if there is None or _image(there) == image or readiness.present(node, image):
             return ""
         pod = self.api.get("Pod", self.home, POD)
-        if pod is not None and _image_of(pods.spec(pod)) != image:
-            self.api.delete("Pod", self.home, POD, pods.uid(pod))
-            pod = None
         if pod is None:
             self.api.apply(puller(self.home, self.node, image))
-            return f"image {image} is being brought to node {self.node}; until then the peer stays as it is"
-        if pulled(pod):
+        elif _image_of(pods.spec(pod)) != image:  # of an earlier wish: the next look finds it gone
+            self.api.delete("Pod", self.home, POD, pods.uid(pod))
+        elif pulled(pod):
             return ""
-        why = pods.trouble([pod])
-        return f"image {image} is not on node {self.node} yet, and the peer stays as it is until then ({why})"
+        why = pods.trouble([pod] if pod else []) or "it is being brought there"
+        return f"image {image} is not on node {self.node} yet, and the peer stays as it is until then: {why}"
 
     def tidy(self) -> None:
         """Remove the pod that brought an image."""

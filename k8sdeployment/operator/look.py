@@ -77,7 +77,7 @@ class Operator:
             pair = load(document)
             site, elder = own_site(pair, self.node), self._elder(document)
             if elder is not None:
-                brought.waits.append(f"the site belongs to the SNOPair {elder} of this namespace: delete one of the two")
+                brought.waits.append(f"the site belongs to the SNOPair {elder} of this namespace: delete one of both")
             elif site is None:
                 brought.waits.append(stranger(pair, self.node))
             else:
