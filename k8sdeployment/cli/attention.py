@@ -50,7 +50,9 @@ def _silence(view: View) -> str:
 
 
 def _sites(view: View) -> Iterator[str]:
-    words = {"unclean": "was lost and is not fenced yet", "offline": "is away", "standby": "is in standby: "
+    # A site that starts alone calls the other one unclean: it has never seen it, and may do nothing about it.
+    unclean = "was lost and is not fenced yet" if view.quorate else "has not been seen since this site started"
+    words = {"unclean": unclean, "offline": "is away", "standby": "is in standby: "
              "it takes nothing until `snopair return`", "joining": "is joining", "maintenance": "is in maintenance",
              "unknown": "is not known"}
     yield from (f"{site.name} {words[site.state]}" for site in view.sites if site.state in words)

@@ -10,6 +10,7 @@ from k8sdeployment.cli.findings import Finding
 from k8sdeployment.cli.world import ProgramError, World
 from k8sdeployment.pair.model import Site, Spec
 
+# Corosync takes one port per link, from this one on (seen on a pair with two links; corosync.conf(5), mcastport).
 COROSYNC, PCSD = 5405, 2224
 # Seconds for a host to say anything.
 PATIENCE = 2.0
@@ -72,7 +73,8 @@ def _networks(site: Site, known: list[sockets.Route]) -> Iterator[Finding]:
 
 def _ports(spec: Spec, site: Site, net: Net, running: bool) -> Iterator[Finding]:
     wanted: list[tuple[str, int, sockets.Kind, str]] = [
-        *((str(one), COROSYNC, "udp", "Corosync") for one in site.addresses), ("0.0.0.0", PCSD, "tcp", "pcsd")]
+        *((str(one), COROSYNC + link, "udp", "Corosync") for link, one in enumerate(site.addresses)),
+        ("0.0.0.0", PCSD, "tcp", "pcsd")]
     if spec.peer.metrics_port:
         wanted.append(("0.0.0.0", spec.peer.metrics_port, "tcp", "metrics"))
     for address, port, kind, who in wanted:
@@ -109,11 +111,11 @@ def _connected(links: dict[int, bool], site: Site) -> Iterator[Finding]:
 
 
 def _other(other: Site, site: Site, net: Net) -> Iterator[Finding]:
-    """Only that the way is open can be told before Corosync runs; that 5405/udp passes cannot."""
+    """Only that the way is open can be told before Corosync runs; that Corosync's datagrams pass cannot."""
     for link, address in enumerate(other.addresses):
         why = net.answers(str(address), PCSD, PATIENCE)
         if why:
             yield Finding("warn", "links", f"link {link}: {address} of {other.name} does not answer ({why}); a "
-                          f"firewall may drop {PCSD}/tcp alone, but {COROSYNC}/udp must pass", site.name)
+                          f"firewall may drop {PCSD}/tcp alone, but {COROSYNC + link}/udp must pass", site.name)
         else:
             yield Finding("ok", "links", f"link {link}: {address} of {other.name} answers", site.name)

@@ -181,6 +181,8 @@ def _why_nowhere(work: Work, view: PairStatus, before: Mapping[str, Any]) -> str
     found = view.resources.get(work.resource)
     if found is None:
         return "the cluster does not know it yet"
+    if not view.quorate:
+        return "this site has no quorum, and starts nothing before it has seen the other one"
     if lost and (found.role == "Stopped" or set(found.nodes) & set(lost)):
         return f"the cluster waits until {lost[0]}, which was lost, is fenced"
     if len(found.nodes) > 1:

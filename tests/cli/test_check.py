@@ -117,6 +117,7 @@ def test_a_free_host_is_sound(tmp_path: Path) -> None:
     assert ("ok", "links", "link 1: 198.51.100.12 of site-b answers") in told
     assert ("ok", "subnets", "link 1 is in 198.51.100.0/25 (eth1)") in told
     assert ("ok", "ports", "5405/udp on 192.0.2.11 (Corosync) is free") in told
+    assert ("ok", "ports", "5406/udp on 198.51.100.11 (Corosync) is free") in told
 
 
 def test_a_strange_host_is_told_what_the_pair_wants(tmp_path: Path) -> None:

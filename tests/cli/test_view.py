@@ -83,6 +83,14 @@ def test_a_fresh_calm_word_of_the_conductor_does_not_cover_what_pacemaker_says(
     assert all(sentence in shown(view) for sentence in sentences)
 
 
+def test_a_site_that_starts_alone_has_lost_nobody() -> None:
+    tools = Tools("unclean")
+    alone = world(lambda *call: tools(*call).replace('with_quorum="true"', 'with_quorum="false"'), Path("none"))
+    found = attention.attention(join(live.ask(alone), snapshot.Snapshot(status()), NOW))
+    assert found[0] == "site-b has not been seen since this site started"
+    assert "db runs nowhere: this site has no quorum, and starts nothing before it has seen the other one" in found
+
+
 def test_a_workload_that_moved_since_has_no_reason_of_its_old_place() -> None:
     view = seen("offline")
     moved = next(work for work in view.works if work.name == "db")
