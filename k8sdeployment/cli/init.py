@@ -83,7 +83,8 @@ def installed(openshift: bool) -> list[dict[str, Any]]:
     """What both sites install first."""
     from k8sdeployment.pair import admission, crd, installation
     from k8sdeployment.pair import openshift as scc
-    return [*installation.manifests(), crd.manifest(), *admission.policies(), *(scc.manifests() if openshift else ())]
+    more = [*scc.manifests(), *scc.of_the_pair()] if openshift else []
+    return [*installation.manifests(), crd.manifest(), *admission.policies(), *more]
 
 
 def _words(words: Mapping[str, Any]) -> Words:

@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from k8sdeployment.agent import pods
 from k8sdeployment.operator.api import Api, Object
-from k8sdeployment.pair import readiness
+from k8sdeployment.pair import installation, readiness
 
 POD = "peer-image"
 
@@ -61,6 +61,8 @@ def puller(home: str, node: str, image: str) -> Object:
             "nodeName": node,
             "hostNetwork": True,
             "restartPolicy": "Never",
+            # The operator's own: on OpenShift that may use the host's network.
+            "serviceAccountName": installation.ACCOUNT,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 1,

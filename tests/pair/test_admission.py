@@ -24,6 +24,7 @@ FILES: dict[str, list[Manifest]] = {
     "monitoring/rules.yaml": alerting.manifests(),
     "namespace/labels.yaml": [NAMESPACE],
     "operator/operator.yaml": installation.manifests(),
+    "openshift/pair.yaml": openshift.of_the_pair(),
     "openshift/scc.yaml": openshift.manifests(),
 }
 
@@ -177,8 +178,9 @@ def scc() -> dict[str, Any]:
     return openshift.manifests()[0]
 
 
-def test_the_scc_has_the_form_of_one() -> None:
-    Constraints.model_validate(scc())
+@pytest.mark.parametrize("one", [scc(), *openshift.of_the_pair()[:2]], ids=lambda one: one["metadata"]["name"])
+def test_an_scc_has_the_form_of_one(one: Manifest) -> None:
+    Constraints.model_validate(one)
 
 
 def test_the_scc_allows_nothing_but_host_paths_beyond_restricted_v2() -> None:
