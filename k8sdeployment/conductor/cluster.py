@@ -1,14 +1,15 @@
 """The cluster as this site's Pacemaker tells it, and the few things the conductor does to it, by its own programs."""
 
+import json
 import os
 import re
-import shlex
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Optional
 
+from k8sdeployment.conductor import pcs_batch
 from k8sdeployment.pair import facts, pacemaker
 from k8sdeployment.pair.cib import ROLL, Element, Operation
 from k8sdeployment.pair.model import SNOPair
@@ -88,9 +89,9 @@ class Cluster:
         """The CIB that pcs makes of a pair, starting from one without any configuration."""
         file = self._directory / "wanted.xml"
         file.write_text(ElementTree.tostring(bare, encoding="unicode"))
-        steps = "\n".join(map(shlex.join, pacemaker.configure(pair, str(file))))
-        # One after the other and out of the daemons' way.
-        self._run(("nice", "sh", "-ec", steps), CONFIGURE, None)
+        # Out of the daemons' way, and with the Python that pcs is installed for.
+        self._run(("nice", "/usr/bin/python3", "-Es", pcs_batch.__file__), CONFIGURE,
+                  json.dumps(pacemaker.configure(pair, str(file))))
         return ElementTree.parse(file).getroot()
 
     def push(self, before: Element, after: Element) -> None:

@@ -44,6 +44,8 @@ class Conduct:
             new = record(cib).digest != digest
             return Conducted(waits="the CR changed and comes into force when maintenance ends" if new else "")
         waits = self._waits(pair, site, view, cib, theirs)
+        if not waits and view.dc != site and record(cib).digest != digest:
+            waits = f"{view.dc} is about to configure the cluster"  # one site's pcs is enough work
         if waits:
             return Conducted(waits=waits)
         wanted = self._made(pair, cib, digest)
