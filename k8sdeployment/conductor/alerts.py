@@ -58,7 +58,8 @@ class Alerts:
 
 def _lines(file: Path) -> list[str]:
     try:
-        return file.read_text(encoding="utf-8", errors="replace").splitlines()
+        # Not splitlines(), which takes Unicode's separators for ends, too.
+        return file.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:
         return []
 
