@@ -34,6 +34,12 @@ def test_each_alert_is_noticed_once(alerts: Alerts, tmp_path: Path) -> None:
     assert alerts.changed() and [one.when for one in alerts.read()] == [1.0, 2.0]
 
 
+def test_a_separator_of_unicode_ends_no_line(alerts: Alerts, tmp_path: Path) -> None:
+    said = json.dumps({"kind": "node", "time": "1.0", "desc": "a\u2028b"}, ensure_ascii=False)
+    (tmp_path / "alerts.jsonl").write_text(said + "\n", encoding="utf-8")
+    assert [one.desc for one in alerts.read()] == ["a\u2028b"]
+
+
 def test_a_long_file_is_put_aside_and_still_read(
         alerts: Alerts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 100)
