@@ -25,7 +25,8 @@ def say(words: str) -> None:
 
 
 def main(env: Mapping[str, str]) -> int:
-    """0 when it was told to end, 2 when it cannot begin."""
+    """0 when it was told to end, 2 when it cannot begin, 1 when kopf gave up (the kind SNOPair was removed, say): to be
+    started again, and then it waits for what it needs."""
     try:
         node, namespace = env["NODE_NAME"], env["NAMESPACE"]
     except KeyError as error:
@@ -38,7 +39,11 @@ def main(env: Mapping[str, str]) -> int:
     operator = Operator(api, Rights(api, float(env.get("KEEP_RIGHTS_SECONDS", "120"))), node, say)
     say(f"begins on node {node}")
     registry = handlers.registry(operator, lambda: access.endpoint(env.get("KUBECONFIG", ""), "", env), period)
-    kopf.run(registry=registry, settings=handlers.settings(), standalone=True, namespaces=[namespace])
+    try:
+        kopf.run(registry=registry, settings=handlers.settings(), standalone=True, namespaces=[namespace])
+    except Exception as error:
+        say(f"ends to be started again: {type(error).__name__}: {error}")
+        return 1
     say("ends as it was told")
     return 0
 

@@ -5,8 +5,8 @@ itself. Hence it keeps no copy of the spec in the object (`Nothing`); what it do
 tried, are annotations, for the status belongs to operator and conductor, and annotations change no generation.
 """
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
 import aiohttp
@@ -16,13 +16,11 @@ from k8sdeployment.agent.wire import Endpoint
 from k8sdeployment.operator.look import FINALIZER, Operator
 
 GROUP, VERSION, PLURAL = "snopair.dev", "v1alpha1", "snopairs"
-
-
-class Endless(Iterable[float]):
-    """Seconds before kopf tries a request again. It would end the operator with the last of them; there is no last."""
-
-    def __iter__(self) -> Iterator[float]:
-        return itertools.chain((0.5, 1, 2), itertools.repeat(3))
+# Seconds before each further attempt of kopf's at a request. About ten minutes: with the last of them it lets go of a
+# refused connection and logs in anew, but a server that answers 5xx for so long ends the operator.
+PATIENCE = (0.5, 1, 2, *(3,) * 200)
+# Tokens and certificates are rotated in place; kopf reads them anew this often, and whenever it gets a 401.
+LOGIN = timedelta(minutes=10)
 
 
 class Nothing(kopf.DiffBaseStorage):
@@ -41,7 +39,7 @@ def settings() -> kopf.OperatorSettings:
     made.persistence.finalizer = FINALIZER
     made.persistence.diffbase_storage = Nothing()
     made.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix="operator.snopair.dev", v1=False)
-    made.networking.error_backoffs = Endless()
+    made.networking.error_backoffs = PATIENCE
     made.networking.request_timeout = 30
     made.posting.enabled = False
     # Else kopf wants to list and watch all namespaces and all kinds of objects, to see this one come and go.
@@ -54,7 +52,8 @@ def session(endpoint: Endpoint) -> kopf.AiohttpSession:
     """kopf's way to the API, the same as the operator's own. To be called within kopf's loop."""
     headers = {"Authorization": f"Bearer {endpoint.token}"} if endpoint.token else {}
     made = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=endpoint.context), headers=headers)
-    return kopf.AiohttpSession(server=f"https://{endpoint}{endpoint.prefix}", aiohttp_session=made)
+    return kopf.AiohttpSession(server=f"https://{endpoint}{endpoint.prefix}", aiohttp_session=made,
+                               expiration=datetime.now(timezone.utc) + LOGIN)
 
 
 def registry(operator: Operator, reach: Callable[[], Endpoint], period: float) -> kopf.OperatorRegistry:

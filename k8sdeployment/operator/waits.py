@@ -40,4 +40,15 @@ def peer(there: list[Object]) -> Iterator[str]:
     elif pods.leaving(own[0]):
         yield f"the peer's pod {POD} is ending"
     elif not pods.ready(own[0]):
-        yield f"the peer is not ready: {pods.trouble(own)}"
+        late = _late(own[0])
+        generic = f"pod {POD} is not ready"
+        why = pods.trouble(own)
+        yield f"the peer is not ready: {f'waiting for {late}' if why == generic and late else why}"
+
+
+def _late(pod: Object) -> str:
+    """The containers that are not ready; of the init containers the first, for they come one after the other."""
+    status = pods.status(pod)
+    first = [str(one.get("name")) for one in status.get("initContainerStatuses") or () if not one.get("ready")]
+    rest = [str(one.get("name")) for one in status.get("containerStatuses") or () if not one.get("ready")]
+    return first[0] if first else ", ".join(rest)
