@@ -56,6 +56,8 @@ def _peer_online(seen: Seen) -> Found:
         return Found("PeerOnline", "False", "NoQuorum", f"{seen.site} has no quorum: it has not seen {seen.other} "
                      "since it started, and starts nothing until it does")
     node = seen.view.nodes.get(seen.other)
+    if seen.maintenance:
+        return Found("PeerOnline", "False", "Renewing", seen.maintenance)
     if node is not None and not node.clean:
         return Found("PeerOnline", "False", "Unclean", f"{seen.other} was lost and is not fenced yet")
     return Found("PeerOnline", "False", "Away", f"{seen.other} is not a member of the cluster")
