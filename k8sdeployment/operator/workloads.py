@@ -84,9 +84,10 @@ class Workloads:
         made = gating.add(document)
         if made.refused:
             return document, f"{who} cannot be gated: {made.refused}"
-        if pods.spec(document).get("replicas") != 0 or own or any(pods.spec(one).get("replicas") for one in sets):
-            lack = "without its gate" if state == gate.NONE else "with half of its gate"
-            return document, f"{who} runs {lack}: scale it to 0 once, and the operator adds it"
+        holds = _holds(document, sets, own)
+        if holds:
+            lack = "has no gate" if state == gate.NONE else "has half a gate"
+            return document, f"{who} {lack} and {holds}, and the operator adds it"
         try:
             self.api.replace(made.manifest)
         except Conflict:  # somebody was there first; the next look sees what it is now
@@ -131,6 +132,16 @@ class Workloads:
         if namespace not in self._sets:
             self._sets[namespace] = self.api.list("ReplicaSet", namespace)
         return self._sets[namespace]
+
+
+def _holds(document: Object, sets: list[Object], own: list[Object]) -> str:
+    """What must be done before a gate can restart nothing; "" when nothing of the workload is there."""
+    if pods.spec(document).get("replicas") != 0:
+        return "is scaled up: scale it to 0 once"
+    if own:
+        return f"still has the pod {pods.name(own[0])}: wait until it has ended, or delete it if it failed"
+    scaled = [pods.name(one) for one in sets if pods.spec(one).get("replicas")]
+    return f"its ReplicaSet {scaled[0]} is not at 0 yet: wait for that" if scaled else ""
 
 
 def _local(work: Workload, ready: bool, reason: str, template: str = "") -> LocalWorkload:

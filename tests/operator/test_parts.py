@@ -50,9 +50,10 @@ def test_rights_shrink_only_when_the_newest_text_was_both_sites_for_long() -> No
     now = [0.0]
     rights = Rights(cast(Api, None), 100, lambda: now[0])
     answers = []
-    for seconds, document in ((0, agreed(1)), (99, agreed(1)), (1, agreed(1)), (1, agreed(1, "False")), (99, agreed(1)),
-                              (99, agreed(1)), (1, agreed(1)), (1, agreed(2)), (200, agreed(2)),
-                              (1, agreed(2, observed=2)), (100, agreed(2, observed=2)), (1, {"metadata": {"generation": 2}})):
+    for seconds, document in ((0, agreed(1)), (99, agreed(1)), (1, agreed(1)), (1, agreed(1, "False")),
+                              (99, agreed(1)), (99, agreed(1)), (1, agreed(1)), (1, agreed(2)), (200, agreed(2)),
+                              (1, agreed(2, observed=2)), (100, agreed(2, observed=2)),
+                              (1, {"metadata": {"generation": 2}})):
         now[0] += seconds
         answers.append(rights.settled(document))
     assert answers == [False, False, True, False, False, False, True, False, False, False, True, False]
