@@ -21,6 +21,7 @@ def calm(lab: Lab, on: str = "site-a", seconds: float = 180) -> None:
         pairing.cleanup(lab)
     waiting.until(lambda: pairing.where(lab) is not None, f"{WORKLOAD} running", seconds, lambda: explain(lab))
     if pairing.where(lab) != on:
+        pairing.wait_for(lab, "TakeoverReady")
         pairing.move(lab, WORKLOAD, on)
     waiting.until(lambda: quiet(lab), "a pair without failures", seconds, lambda: explain(lab))
 

@@ -35,19 +35,24 @@ APP = Path(__file__).with_name("app.yaml")
 DELAYS = {"site-a": "2s", "site-b": "0s"}
 WORKLOAD = "app"
 NAMESPACE = "aos-sno-pair"
+# The event that tells how many seconds after `kubectl apply` began both sites were online.
+PAIRED = "paired"
 
 
 def install(lab: Lab, say: Say = print) -> None:
     """Make the pair and wait until its workload runs; LabError with one sentence when a step cannot be done."""
     say("making the bundle with `snopair init`")
     bundle(lab)
+    begin = time.monotonic()
     with ThreadPoolExecutor() as pool:
         for site in lab.sites.values():
             say(f"{site.name}: kubectl apply -k")
         list(pool.map(lambda site: _apply_site(lab, site), lab.sites.values()))
     say("waiting for both peers")
-    seconds = wait_online(lab, timeout=180)
-    say(f"both online after {seconds:.1f} s")
+    wait_online(lab, timeout=180)
+    seconds = time.monotonic() - begin
+    lab.event(PAIRED, None, f"{seconds:.1f}")
+    say(f"both online {seconds:.1f} s after `kubectl apply` began")
     wait_for(lab, "FencingProven")
     say("each site has proven that it can fence the other")
     wait_for(lab, "Available")
@@ -93,12 +98,14 @@ def where(lab: Lab, resource: str = WORKLOAD) -> Optional[str]:
     return None if view is None else view.where(resource)
 
 
-def move(lab: Lab, resource: str, to: str, timeout: float = 120) -> None:
-    """Move a resource and leave no constraint behind; LabError when it does not arrive."""
-    site = _live(lab)
-    site.peer(["pcs", "resource", "move", resource, to, f"--wait={int(timeout)}"], timeout=timeout + 30)
-    if where(lab, resource) != to:
-        raise LabError(f"{resource} did not arrive on {to}; see: pcs status on {site.name}")
+def move(lab: Lab, workload: str, to: str, timeout: float = 120) -> None:
+    """Move a workload and leave no constraint behind; LabError with snopair's words when it does not arrive."""
+    snopair(_live(lab), "move", workload, to, "--timeout", str(int(timeout)), timeout=timeout + 30)
+
+
+def snopair(site: Site, *words: str, timeout: float = 60) -> str:
+    """What snopair says in the site's peer, without the API; LabError with its sentence when its exit code is not 0."""
+    return site.peer(["snopair", *words], container="conductor", timeout=timeout)
 
 
 def cleanup(lab: Lab, resource: Optional[str] = None) -> None:

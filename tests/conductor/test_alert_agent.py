@@ -20,7 +20,7 @@ TIMES = ("timestamp_epoch", "timestamp_usec")
 MOST = 180
 SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)]
 # Everything that an environment can hold.
-WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=400) | st.binary(
+WORDS = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=400) | st.binary(
     max_size=400).map(lambda data: os.fsdecode(data.replace(b"\0", b"")))
 
 

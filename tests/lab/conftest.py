@@ -12,13 +12,14 @@ import pytest
 
 from lab import pairing, record, up
 from lab.calm import calm, explain
-from lab.oracle import Oracle
+from lab.oracle import WORKLOADS, Oracle
 from lab.record import Event
 from lab.sites import Lab
 from lab.state import LabState
 from lab.verdict import judge
 from lab.verdict_model import Expectations, Outcome, Start, Verdict
 
+from .pairs import restored, three
 from .policies import policed
 from .trial import trial
 
@@ -26,6 +27,8 @@ OWN = "test"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=2, help="random moments at which something of the pair is killed")
+    parser.addoption("--kills-seed", type=int, default=None, help="the same moments again")
     parser.addoption("--lab", default=os.environ.get("AOS_TEST_LAB"), help="a lab that is up already; it is left up")
 
 
@@ -65,17 +68,18 @@ def pair(lab: Lab) -> Lab:
 
 @pytest.fixture
 def calm_pair(pair: Lab) -> Lab:
-    """The pair in its ordinary state: both online, the workload served from site-a."""
+    """The pair in its ordinary state: its own CR on both sites, both online, the workload served from site-a."""
     calm(pair)
+    restored(pair)
     return pair
 
 
 class Watch:
     """An oracle's watch over a scenario, and what it found."""
 
-    def __init__(self, lab: Lab, path: Path) -> None:
+    def __init__(self, lab: Lab, path: Path, workloads: tuple[str, ...] = WORKLOADS) -> None:
         self.lab, self.path = lab, path
-        self._oracle = Oracle(lab, path)
+        self._oracle = Oracle(lab, path, workloads)
 
     def __enter__(self) -> Watch:
         self._oracle.start()
@@ -100,9 +104,9 @@ class Watch:
 
 
 @pytest.fixture
-def watch(calm_pair: Lab, tmp_path: Path) -> Callable[[], Watch]:
-    """Makes a watch on the calm pair."""
-    return lambda: Watch(calm_pair, tmp_path / "record.jsonl")
+def watch(calm_pair: Lab, tmp_path: Path) -> Callable[..., Watch]:
+    """Makes a watch on the calm pair: `watch()`, or `watch("default/app", "default/web")`."""
+    return lambda *workloads: Watch(calm_pair, tmp_path / "record.jsonl", workloads or WORKLOADS)
 
 
 def held(verdict: Verdict, *invariants: str) -> None:
@@ -112,4 +116,4 @@ def held(verdict: Verdict, *invariants: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-__all__ = ["Watch", "explain", "held", "policed", "trial"]
+__all__ = ["Watch", "explain", "held", "policed", "three", "trial"]

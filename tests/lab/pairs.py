@@ -1,0 +1,122 @@
+"""A pair with more workloads than one, and what tests of a changing pair wait for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lab import pairing, waiting
+from lab.build.images import APP
+from lab.calm import explain
+from lab.sites import Lab, Site
+
+# Both prefer site-b; `web` moves back there by itself, `shop` does not.
+WEB, SHOP = "web", "shop"
+EVERYTHING = ("default/app", f"default/{WEB}", f"default/{SHOP}")
+CONVERGE = 240
+
+
+def workload(name: str, **more: Any) -> dict[str, Any]:
+    """An entry of the CR's list."""
+    return {"name": name, "preferredSite": "site-b", "terminationGrace": "10s", **more}
+
+
+def with_workloads(lab: Lab, *more: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    """The lab's CR with further workloads and other fields of the spec."""
+    whole = pairing.document(lab)
+    whole["spec"] |= spec
+    whole["spec"]["workloads"] += more
+    return whole
+
+
+def all_three(lab: Lab, **spec: Any) -> dict[str, Any]:
+    return with_workloads(lab, workload(WEB, failback="Automatic"), workload(SHOP), **spec)
+
+
+def manifest(name: str) -> dict[str, Any]:
+    """A Deployment without a gate, which the operator adds; on the pod network, so that two can share a site."""
+    labels = {"app": name}
+    container = {"name": "app", "image": APP, "imagePullPolicy": "Never",
+                 "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}}
+    return {
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": "default"},
+        "spec": {"replicas": 0, "strategy": {"type": "Recreate"}, "selector": {"matchLabels": labels},
+                 "template": {"metadata": {"labels": labels}, "spec": {
+                     "automountServiceAccountToken": False, "terminationGracePeriodSeconds": 3,
+                     "containers": [container]}}},
+    }
+
+
+def settled(lab: Lab, **where: str) -> bool:
+    """Whether the workloads run where they should and Pacemaker knows no other, with nothing left to do."""
+    view = pairing.pair_status(lab)
+    return bool(view and view.all_online() and not view.maintenance and not view.failures
+                and {name: view.where(name) for name in where} == where
+                and set(where) == {name for name in view.resources if not name.startswith("fence-")})
+
+
+def wait_settled(lab: Lab, seconds: float = CONVERGE, **where: str) -> None:
+    """Until the workloads run where they should, and both sites say that they hold the same."""
+    waiting.until(lambda: settled(lab, **where), f"workloads at {where}", seconds,
+                  lambda: f"{explain(lab)} Pacemaker says: {pairing.pair_status(lab)}")
+    pairing.wait_for(lab, "PeerInSync")
+
+
+def wait_takeover(lab: Lab) -> None:
+    pairing.wait_for(lab, "TakeoverReady")
+
+
+def restored(lab: Lab) -> None:
+    """The lab's own CR on both sites, in force and without what a test added."""
+    whole = pairing.document(lab)
+    changed = [name for name, site in lab.sites.items() if not _holds(site, whole)]
+    if changed:
+        pairing.change(lab, whole, *changed)
+        wait_settled(lab, app="site-a")
+    for site in lab.sites.values() if changed else ():
+        pairing.kubectl(site, "delete", "deployment", WEB, SHOP, "--ignore-not-found")
+
+
+def _holds(site: Site, whole: dict[str, Any]) -> bool:
+    there = pairing.resource(site)["spec"]
+    return bool(there["corosync"] == whole["spec"]["corosync"] and there["peer"]["image"] == pairing.PEER_IMAGE
+                and [one["name"] for one in there["workloads"]] == [pairing.WORKLOAD])
+
+
+@pytest.fixture
+def three(calm_pair: Lab) -> Iterator[Lab]:
+    """The pair with three workloads: `app` on site-a, `web` and `shop` on site-b. They came without a gate."""
+    for site in calm_pair.sites.values():
+        for name in (WEB, SHOP):
+            pairing.kubectl(site, "apply", "--server-side", "-f", "-", input=json.dumps(manifest(name)))
+    pairing.change(calm_pair, all_three(calm_pair))
+    wait_settled(calm_pair, app="site-a", web="site-b", shop="site-b")
+    yield calm_pair
+    restored(calm_pair)
+
+
+def uids(lab: Lab) -> dict[str, str]:
+    """UID of each pod of the pair's workloads, by its site and name."""
+    found = {}
+    for site in lab.sites.values():
+        for pod in json.loads(pairing.kubectl(site, "get", "pods", "-n", "default", "-o", "json"))["items"]:
+            found[f"{site.name}/{pod['metadata']['name']}"] = pod["metadata"]["uid"]
+    return found
+
+
+def pod_uid(site: Site, name: str = "peer-0") -> str:
+    """The UID of a pod of the pair; "" when there is none."""
+    return pairing.kubectl(site, "get", "pod", name, "-n", pairing.NAMESPACE, "--ignore-not-found",
+                           "-o", "jsonpath={.metadata.uid}").strip()
+
+
+def renewed(lab: Lab, before: dict[str, str]) -> Callable[[], bool]:
+    """Whether every site's peer is another pod than before."""
+    return lambda: all(pod_uid(site) not in ("", before[name]) for name, site in lab.sites.items())
+
+
+def peers(lab: Lab) -> dict[str, str]:
+    return {name: pod_uid(site) for name, site in lab.sites.items()}

@@ -1,0 +1,144 @@
+"""Work on a running pair: the peer taken away on purpose, a site emptied, maintenance; numbers of docs/scenarios.md."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from lab import pairing, waiting
+from lab.calm import explain, failures, quiet
+from lab.service import answers, back
+from lab.sites import Lab, Site
+from lab.verdict_model import Expectations, Quiet
+from tests.lab.conftest import Watch, held
+from tests.lab.pairs import pod_uid, wait_takeover
+from tests.lab.test_scenarios import pods_on, rejoined, rest
+
+Watching = Callable[[], Watch]
+WORKLOAD = pairing.WORKLOAD
+# Seconds in which a workload that goes on answers; starting daemons beside it take the machine's processors.
+KEPT = 2.0
+
+
+@pytest.fixture
+def maintained(calm_pair: Lab) -> Iterator[Lab]:
+    """The calm pair, with maintenance mode on; off at the end whatever happened."""
+    pairing.snopair(calm_pair.sites["site-b"], "maintenance", "on")
+    yield calm_pair
+    view = pairing.pair_status(calm_pair)
+    if view is None or view.maintenance:
+        pairing.snopair(calm_pair.sites["site-b"], "maintenance", "off", "--force")
+
+
+def leave(site: Site) -> str:
+    """Delete the site's peer; the UID of the pod that goes. Returns at once."""
+    gone = pod_uid(site)
+    pairing.kubectl(site, "delete", "pod", "peer-0", "-n", pairing.NAMESPACE, "--wait=false")
+    return gone
+
+
+def clean(lab: Lab, name: str, seen_by: str) -> bool | None:
+    """Whether the other site's Pacemaker takes this one for a clean member; None when it was lost uncleanly."""
+    text = lab.sites[seen_by].peer(["crm_mon", "--one-shot", "--output-as=xml"], check=False)
+    (node,) = [line for line in text.splitlines() if f'<node name="{name}"' in line][:1] or [""]
+    if 'unclean="true"' in node:
+        return None
+    return 'online="true"' in node and 'pending="false"' in node
+
+
+def test_03_peer_of_the_passive_site_deleted(calm_pair: Lab, watch: Watching) -> None:
+    """Scenario 3: the passive site leaves in order and comes back; nobody notices."""
+    with watch() as seen:
+        rest(calm_pair)
+        began, site = time.monotonic(), calm_pair.sites["site-b"]
+        gone = leave(site)
+        waiting.until(lambda: clean(calm_pair, "site-b", "site-a") is False, "site-b leaving", 60)
+        waiting.until(lambda: pod_uid(site) not in ("", gone), "a new peer", 60)
+        rejoined(calm_pair)
+        seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
+        rest(calm_pair)
+    verdict = seen.verdict(bound=KEPT)
+    held(verdict, "I1", "I2", "I3", "I7")
+    assert not verdict.fences
+
+
+def test_04_peer_of_the_active_site_restarted_on_purpose(maintained: Lab, watch: Watching) -> None:
+    """Scenario 4: under maintenance the peer of the active site goes and comes back; its workload notices nothing."""
+    lab, site = maintained, maintained.sites["site-a"]
+    with watch() as seen:
+        rest(lab)
+        began, gone = time.monotonic(), leave(site)
+        waiting.until(lambda: clean(lab, "site-a", "site-b") is None, "site-a leaving uncleanly", 60)
+        waiting.until(lambda: pod_uid(site) not in ("", gone), "a new peer", 60)
+        rejoined(lab)
+        pairing.snopair(site, "maintenance", "off")
+        rest(lab, 5)
+        waiting.until(lambda: quiet(lab), "a pair without failures", 60, lambda: explain(lab))
+        seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
+        rest(lab)
+    verdict = seen.verdict(bound=KEPT)
+    held(verdict, "I1", "I2", "I3", "I7")
+    assert not verdict.fences and pairing.where(lab) == "site-a"
+
+
+def test_04_maintenance_ended_before_the_peer_is_back(maintained: Lab, watch: Watching) -> None:
+    """Scenario 4's twin: whoever ends maintenance too early gets a fence, and never a second copy."""
+    lab, site, other = maintained, maintained.sites["site-a"], maintained.sites["site-b"]
+    with watch() as seen:
+        rest(lab)
+        starts = (seen.told("site-b"),)
+        lab.event("fault", "site-a", "its peer deleted under maintenance, which is then ended at once")
+        leave(site)
+        waiting.until(lambda: clean(lab, "site-a", "site-b") is None, "site-a leaving uncleanly", 60)
+        assert answers(site), "the workload must still run there, else this shows nothing"
+        pairing.snopair(other, "maintenance", "off", "--force")
+        back(lab, "site-b", 60)
+        rejoined(lab)
+        seen.expect(Expectations(starts=starts))
+        rest(lab)
+    verdict = seen.verdict(bound=20)
+    held(verdict, "I1", "I2", "I3", "I4", "I8")
+    assert [fence.site for fence in verdict.fences] == ["site-a"]
+    fenced, taken = verdict.fences[0].asked, min(run.first for run in verdict.runs if run.site == "site-b")
+    assert fenced < taken
+
+
+def test_02_the_active_site_emptied_and_given_back(calm_pair: Lab, watch: Watching) -> None:
+    """Scenario 2: evict and return; the workload stays where it went, since its failback is Manual."""
+    lab, site = calm_pair, calm_pair.sites["site-a"]
+    wait_takeover(lab)
+    with watch() as seen:
+        starts = (seen.told("site-b"),)
+        pairing.snopair(site, "evict", "site-a")
+        back(lab, "site-b", 10)
+        began = time.monotonic()
+        pairing.snopair(site, "return", "site-a")
+        rest(lab, 5)
+        seen.expect(Expectations(starts=starts, quiet=(Quiet("site-b", began, time.monotonic()),)))
+        rest(lab)
+    verdict = seen.verdict(bound=5)
+    held(verdict, "I1", "I2", "I3", "I7")
+    assert not verdict.fences and pairing.where(lab) == "site-b"
+
+
+def test_31_changes_by_hand_under_maintenance(maintained: Lab, watch: Watching) -> None:
+    """Scenario 31: what a person stops under maintenance stays down; when it ends the cluster finds out and repairs."""
+    lab, site = maintained, maintained.sites["site-a"]
+    with watch() as seen:
+        rest(lab)
+        before = len(pods_on(seen.verdict().runs, "site-a"))
+        site.kubectl("scale", "deployment", WORKLOAD, "--replicas=0")
+        waiting.until(lambda: not answers(site), "the workload stopping", 30)
+        rest(lab, 25)
+        assert not any(map(answers, lab.sites.values())), "maintenance must leave alone what a person stopped"
+        starts = (seen.told("site-a"), seen.told("site-b"))
+        pairing.snopair(site, "maintenance", "off")
+        waiting.until(lambda: any(map(answers, lab.sites.values())), "the workload back", 60, lambda: explain(lab))
+        seen.expect(Expectations(starts=starts))
+        rest(lab, 5)
+    verdict = seen.verdict(bound=90)
+    held(verdict, "I1", "I2", "I3")
+    assert before == 1 and not verdict.fences
+    assert failures(lab) == () or all("monitor" in one for one in failures(lab))
