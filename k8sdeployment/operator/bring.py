@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from k8sdeployment.agent import pods
-from k8sdeployment.operator.api import Api, ApiError, Object, Unreachable
+from k8sdeployment.operator.api import Api, ApiError, NotFound, Object, Unreachable
 from k8sdeployment.operator.images import Images
 from k8sdeployment.operator.rights import Rights
 from k8sdeployment.operator.waits import peer, secrets
@@ -43,7 +43,8 @@ class Bringing:
         everything = self.api.list("Pod", "")
         looked = Workloads(self.api, node, everything).look(self.pair)
         home = [pod for pod in everything if pods.meta(pod).get("namespace") == self.pair.metadata.namespace]
-        return Brought([*waits, *secrets(self.api, self.pair, self.site), *peer(home), *looked.waits], looked.local)
+        waits += [*secrets(self.api, self.pair, self.site), *peer(home), *looked.waits]
+        return Brought(list(dict.fromkeys(waits)), looked.local)
 
     def _apply(self, manifest: Object, node: Object, settled: bool) -> Iterator[str]:
         """What the API has against one object keeps it from no other."""
@@ -56,6 +57,8 @@ class Bringing:
                 self.api.apply(manifest)
         except Unreachable:
             raise
+        except NotFound:  # what is applied is made, unless there is no place for it
+            yield f"namespace {manifest['metadata'].get('namespace')} does not exist on this site: make it"
         except ApiError as error:
             meta = manifest["metadata"]
             where = f" in namespace {meta['namespace']}" if "namespace" in meta else ""

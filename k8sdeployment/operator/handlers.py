@@ -85,7 +85,7 @@ def registry(operator: Operator, reach: Callable[[], Endpoint], period: float) -
     def passing(namespace: Optional[str], name: str, **_: Any) -> None:
         operator.look(namespace or "", name)
 
-    @kopf.on.delete(GROUP, VERSION, PLURAL, registry=made, backoff=period)
+    @kopf.on.delete(GROUP, VERSION, PLURAL, registry=made, id="removal", backoff=period)
     def deleted(namespace: Optional[str], name: str, **_: Any) -> None:
         """The finalizer goes when this returns."""
         if not operator.remove(namespace or "", name):

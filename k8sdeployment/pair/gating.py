@@ -45,7 +45,7 @@ def add(manifest: Mapping[str, Any], namespace: str = "") -> Gated:
         permit = _permit(made, namespace)
         pod = _pod(made)
         _refuse(pod)
-        done = [*_volume(pod, permit), *_mounts(pod, permit)]
+        done = [*_volume(pod, permit, _claims(made)), *_mounts(pod, permit)]
     except _Refused as error:
         return Gated(copy.deepcopy(dict(manifest)), refused=str(error))
     left = gate.faults(pod, permit)
@@ -88,7 +88,13 @@ def _refuse(pod: Manifest) -> None:
         raise _Refused("hostUsers is false: a gated pod runs in the user namespace of its host; leave hostUsers out")
 
 
-def _volume(pod: Manifest, permit: str) -> Iterator[str]:
+def _claims(manifest: Manifest) -> set[str]:
+    """Names that a StatefulSet gives to volumes by its claim templates; a volume of such a name is replaced."""
+    templates = (manifest.get("spec") or {}).get("volumeClaimTemplates") or ()
+    return {str((one.get("metadata") or {}).get("name")) for one in templates}
+
+
+def _volume(pod: Manifest, permit: str, claims: set[str]) -> Iterator[str]:
     """One volume for the permit, spelled exactly and of type File."""
     volumes = pod["volumes"] = list(pod.get("volumes") or ())
     for volume in volumes:
@@ -100,12 +106,14 @@ def _volume(pod: Manifest, permit: str) -> Iterator[str]:
             raise _Refused(f"volume {volume.get('name')} leads to {where}, which is not this workload's own permit "
                            f"{permit}: remove it")
     ours = [volume for volume in volumes if (volume.get("hostPath") or {}).get("path") == permit]
+    if any(one["name"] in claims for one in ours):
+        raise _Refused(f"volume {ours[0]['name']} has the name of a claim template, which takes its place: rename it")
     for more in ours[1:]:
         volumes.remove(more)
         _forget(pod, more["name"])
         yield f"volume {more['name']}: removed, the permit has one already"
     if not ours:
-        name = _free({str(volume.get("name")) for volume in volumes})
+        name = _free({str(volume.get("name")) for volume in volumes} | claims)
         volumes.append({"name": name, "hostPath": {"path": permit, "type": "File"}})
         yield f"volume {name}: added, hostPath {permit} of type File"
     elif ours[0]["hostPath"].get("type") != "File":

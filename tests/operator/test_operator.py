@@ -45,10 +45,12 @@ def test_a_node_that_is_no_site(site: Site) -> None:
 def test_a_gate_is_added_when_nothing_runs_and_never_before(site: Site) -> None:
     site.shop("web", replicas=1)
     (before,) = site.until(lambda: site.pods("shop"), "its pod")
-    site.pair(workloads=[{"name": "web", "namespace": "shop"}, {"name": "db", "namespace": "shop"}])
+    site.pair(workloads=[{"name": "web", "namespace": "shop"}, {"name": "db", "namespace": "shop"},
+                         {"name": "far", "namespace": "away"}])
     site.start()
     site.waiting("Deployment shop/web has no gate and is scaled up: scale it to 0 once, and the operator adds it")
     site.waiting("Deployment shop/db does not exist on this site: apply its manifest here too, with replicas: 0")
+    assert site.status()["waitingFor"].count("namespace away does not exist on this site: make it") == 1
     assert site.local("web")["reason"].startswith("its pod template has no gate")
     assert [pod["metadata"]["uid"] for pod in site.pods("shop")] == [before["metadata"]["uid"]]
     assert site.workload("web")["metadata"]["generation"] == 1

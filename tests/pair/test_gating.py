@@ -101,6 +101,18 @@ def test_what_cannot_hold_is_refused_and_left_alone(wrong: Manifest, words: str)
     assert words in made.refused and made.manifest == wrong and made.done == ()
 
 
+def test_a_claim_template_takes_no_gates_place() -> None:
+    """The StatefulSet's controller replaces a volume that has the name of a claim."""
+    claims = [{"metadata": {"name": "permit"}}]
+    one = {**manifest(), "kind": "StatefulSet"}
+    one["spec"]["volumeClaimTemplates"] = claims
+    made = gating.add(one)
+    assert [volume["name"] for volume in pod_of(made.manifest)["volumes"]] == ["aos-permit"]
+    own = "/run/aos/permits/shop/statefulset/web"
+    pod_of(one)["volumes"] = [{"name": "permit", "hostPath": {"path": own, "type": "File"}}]
+    assert "volume permit has the name of a claim template" in gating.add(one).refused
+
+
 def test_the_namespace_may_be_told() -> None:
     one = manifest()
     del one["metadata"]["namespace"]
