@@ -40,7 +40,7 @@ def _sentences(view: View) -> Iterator[str]:
         yield f"the sites differ: {view.sync.message}"
     if view.waiting:
         yield f"the operator waits: {view.waiting}"
-    yield from view.failures
+    yield from (f"Pacemaker remembers a failure: {one}" for one in view.failures)
 
 
 def _silence(view: View) -> str:

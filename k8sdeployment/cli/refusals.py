@@ -26,10 +26,10 @@ def insist(what: str, objections: Sequence[Objection], force: bool) -> list[str]
     """The consequences that were accepted. Refusal when something speaks against it that is not overruled."""
     hard = [one.reason for one in objections if not one.consequence]
     if hard:
-        raise Refusal(what, hard)
+        raise Refusal(what, list(dict.fromkeys(hard)))
     consequences = list(dict.fromkeys(one.consequence for one in objections))
     if objections and not force:
-        raise Refusal(what, [one.reason for one in objections], "; ".join(consequences))
+        raise Refusal(what, list(dict.fromkeys(one.reason for one in objections)), "; ".join(consequences))
     return consequences
 
 
@@ -89,7 +89,7 @@ def to_evict(view: View, live: Live, name: str) -> Iterator[Objection]:
                             f"{work.name} stops, and runs nowhere until a site takes it again")
         else:
             yield from _not_ready(seen, refuge)
-    if state == "standby":
+    if state == "standby" and not any(_seen(view, work).site == name for work in live.works):
         yield Objection(f"{refuge} is in standby already", "no site is left that runs anything")
 
 

@@ -1,6 +1,7 @@
 """A pair's state for people: what is where, what would happen, and what to look at."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Optional
 
@@ -51,7 +52,8 @@ def _facts(view: View) -> Table:
     table = Table.grid(padding=(0, 2))
     for name, said, yes, no in (
             ("takeover", view.protection, "automatic", "off"), ("fencing", view.fencing, "proven", "not proven"),
-            ("sites", view.sync, "hold the same", "differ")):
+            ("sites", replace(view.sync, message="") if view.sync.true else view.sync,
+             "hold the same SNOPair and pod templates", "differ")):
         table.add_row(Text(name, style=DIM), _said(said, yes, no))
     if view.proven:
         told = ", ".join(f"{name} {ago(when, view.now)}" for name, when in sorted(view.proven.items()))

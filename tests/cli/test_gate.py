@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from k8sdeployment.cli import codes, manifests
@@ -137,6 +137,7 @@ def test_options_that_exclude_each_other(app: Path) -> None:
     assert gate("add").exit_code == codes.USAGE
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["---\n", "--- # x\n", "a: 1\n", "# c\n", "\n", "b: |\n  ---\n", "- x\n", "---\t\n"])))
 def test_the_documents_of_a_file_are_the_file(lines: list[str]) -> None:
     text = "".join(lines)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from k8sdeployment.cli import codes, describe, writing
@@ -169,6 +169,7 @@ def test_a_password_is_named_by_its_secret_too() -> None:
     assert base64.b64decode(secrets["bmc-site-a"]["password"]) == b"correct horse"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_whatever_is_typed_gives_a_document_or_a_sentence(site: str, rest: str) -> None:
     words = describe.Words(sites=[f"a={site}", f"{rest}"], fences=[f"a={rest}"], workloads=[site, rest], api=rest)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from k8sdeployment.cli import attention, codes, live, screen, snapshot
@@ -167,6 +167,7 @@ def test_the_last_recovery_in_one_line() -> None:
     assert line in shown(seen("running", status(recoveries=[found])))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**8))
 def test_a_span_is_short_and_never_longer_than_the_time(seconds: int) -> None:
     words = screen.span(seconds).split()
@@ -182,6 +183,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size
                         max_size=4), max_leaves=12)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(status())), JSON))
 def test_whatever_another_version_wrote_is_shown(said: dict[str, Any]) -> None:
     for situation in ("running", "dead"):
