@@ -14,6 +14,8 @@ from pathlib import Path
 
 import click
 
+from lab import demo_checks as checks
+from lab import demo_snopair as snopair
 from lab import demo_steps as steps
 from lab import record
 from lab import up as lifecycle
@@ -49,16 +51,22 @@ def bring_up(screen: Screen) -> Lab:
 def play(show: Show) -> None:
     """Everything between the first start of the oracle and its end."""
     steps.pair_up(show)
-    show.screen.heading("A planned move, there and back")
+    show.screen.heading("The pair at a glance, on either site")
+    snopair.all_well(show)
+    show.screen.heading("A planned move, there and back, by `snopair move`")
     away = show.other(PREFERRED).name
     steps.planned_move(show, away)
     steps.planned_move(show, PREFERRED)
     show.screen.heading(f"Power cut of the active site, {PREFERRED}")
     cut = steps.power_cut(show, PREFERRED)
+    snopair.alone(show, PREFERRED)
     show.screen.heading("The fenced site comes back")
     boot = steps.boots_and_stays_down(show, PREFERRED, cut)
     steps.rejoins(show, boot, cut)
     steps.runs_only_on(show, away)
+    show.screen.heading("What the pair says of it")
+    snopair.recovery(show, PREFERRED, checks.fence_device(show.lab.sites[away], PREFERRED))
+    snopair.all_well(show)
     steps.ask_around(show, away, cut)
 
 

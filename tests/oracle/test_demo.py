@@ -12,6 +12,7 @@ from rich.console import Console
 from lab.demo import status
 from lab.demo_checks import fields, stored_replicas
 from lab.demo_screen import Screen
+from lab.demo_snopair import latest, sees
 from lab.demo_steps import back_on, boot_of, fence_of, running, serving
 from lab.errors import LabError
 from lab.report import Measure
@@ -87,6 +88,28 @@ def test_exit_status_by_the_verdict(expected: Expectations, code: int) -> None:
     told = did(19, "expect", detail=expected.as_json())
     history = History(ran=STORY.ran, off=STORY.off, served=STORY.served, events=[*STORY.events, told])
     assert status(judge(history.record())) == code, judge(history.record()).findings
+
+
+@pytest.mark.parametrize("lost, runs_on, right", [
+    ("offline", "site-b", True), ("unclean", "site-b", True), ("joining", "site-b", True),
+    ("online", "site-b", False), ("offline", "", False), ("offline", "site-a", False),
+])
+def test_the_survivor_s_status_must_say_both(lost: str, runs_on: str, right: bool) -> None:
+    told = {"sites": [{"name": "site-a", "state": lost}, {"name": "site-b", "state": "online"}],
+            "workloads": [{"name": "app", "site": runs_on}]}
+    assert sees(told, "site-b", "site-a") is right and not sees({}, "site-b", "site-a")
+
+
+WHOLE = {"workload": "app", "origin": "site-a", "target": "site-b", "fencedBy": "fence-site-a-1", "fencedSeconds": 0.6,
+         "availableSeconds": 3.1}
+
+
+def test_the_last_recovery_alone_counts_and_only_whole() -> None:
+    back = WHOLE | {"origin": "site-b", "target": "site-a"}
+    assert latest({"recoveries": [WHOLE | {"workload": "web"}, WHOLE, back]}, "site-a", "site-b") == WHOLE
+    for wrong in ([back, WHOLE], [WHOLE | {"availableSeconds": None}], []):
+        assert latest({"recoveries": wrong}, "site-a", "site-b") is None
+    assert latest({}, "site-a", "site-b") is None
 
 
 @pytest.fixture
