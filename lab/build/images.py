@@ -166,7 +166,8 @@ def peer_recipe(containerfile: Path, base_key: str, say: Say, tag: str = PEER, r
     def fill(context: Path) -> None:
         for part in parts:
             copy_sources(part, context / part.relative_to(paths.CHECKOUT))
-        shutil.copy(paths.CHECKOUT / "setup.cfg", context)
+        # That alone, so that nothing else in setup.cfg makes the environment's layer anew.
+        (context / "setup.cfg").write_text(wheels.extra())
         for wheel in wheels.wheels(release, say).glob("*.whl"):
             _link_or_copy(wheel, context / "containers/peer/wheels" / wheel.name)
 

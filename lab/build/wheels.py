@@ -22,6 +22,12 @@ def requirements() -> str:
     return config["options.extras_require"][EXTRA].strip() + "\n"
 
 
+def extra() -> str:
+    """A setup.cfg with the peer image's requirements and nothing else."""
+    lines = "".join(f"    {line}\n" for line in requirements().splitlines())
+    return f"[options.extras_require]\n{EXTRA} =\n{lines}"
+
+
 def wheels(release: str, say: Callable[[str], None]) -> Path:
     """A directory with the wheels of every requirement and of what these require, for that release's python3."""
     python = PYTHONS[release]

@@ -1,12 +1,14 @@
 """What is built is keyed by everything that goes in, and asks the host for nothing it does not have."""
 
+import configparser
 import os
 from pathlib import Path
 
 import pytest
 
-from lab.build import base, images, keys, kube
+from lab.build import base, images, keys, kube, wheels
 from lab.errors import LabError
+from lab.paths import CHECKOUT
 from lab.shell import run
 
 
@@ -102,3 +104,13 @@ def test_a_workspace_with_something_mounted_is_emptied_without_walking_into_it(t
         assert list(empty.iterdir()) == []
     assert (precious / "file").exists()
     assert not work.exists()
+
+
+def test_the_peer_s_build_sees_its_requirements_and_nothing_else_of_setup_cfg() -> None:
+    """Any other change there must leave the layer with the Python environment as it is."""
+    whole, given = configparser.ConfigParser(interpolation=None), configparser.ConfigParser(interpolation=None)
+    whole.read(CHECKOUT / "setup.cfg")
+    given.read_string(wheels.extra())
+    extras = "options.extras_require"
+    assert given[extras]["pair"] == whole[extras]["pair"] and "kopf==" in given[extras]["pair"]
+    assert given.sections() == [extras] and list(given[extras]) == ["pair"]
