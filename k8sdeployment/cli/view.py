@@ -157,7 +157,7 @@ def _remembered(one: Mapping[str, Any], seen: Snapshot) -> WorkView:
 
 
 def _running(work: Work, live: Live, view: PairStatus, seen: Snapshot) -> WorkView:
-    before, place = seen.named("workloads", work.name), _place(work, view)
+    before, place = seen.named("workloads", work.name), view.where(work.resource)
     if not place:
         return WorkView(work.name, work.namespace, work.kind, reason=_why_nowhere(work, view, before),
                         resource=work.resource)
@@ -168,12 +168,6 @@ def _running(work: Work, live: Live, view: PairStatus, seen: Snapshot) -> WorkVi
         ready, lacking = False, away
     return WorkView(work.name, work.namespace, work.kind, place, _at(since) if since else None,
                     word(before, "reason") if same else "", other, ready, lacking, work.resource)
-
-
-def _place(work: Work, view: PairStatus) -> str:
-    """Where it certainly runs. Pacemaker goes on to show what ran on a lost site there until it is fenced."""
-    place = view.where(work.resource) or ""
-    return place if place in view.nodes and view.nodes[place].online and view.nodes[place].clean else ""
 
 
 def _why_nowhere(work: Work, view: PairStatus, before: Mapping[str, Any]) -> str:

@@ -86,7 +86,15 @@ def _why_nowhere(seen: Seen, work: Workload, resource: Optional[Resource]) -> st
     after = [name for name in work.after if seen.view.where(name) is None]
     if after:
         return f"it waits for {after[0]}"
-    return "the cluster does not start it: `pcs resource config` tells whether it was disabled or banned"
+    if _stopped(seen, resource.name):
+        return f"somebody stopped it: `pcs resource enable {resource.name}` lets it start again"
+    return "the cluster is about to start it, or finds no site that may run it: `pcs constraint` shows what was banned"
+
+
+def _stopped(seen: Seen, resource: str) -> bool:
+    """Whether its target-role keeps it down, as `pcs resource disable` sets it."""
+    path = f"configuration/resources/primitive[@id='{resource}']/meta_attributes/nvpair[@name='target-role']"
+    return seen.cib is not None and any(one.get("value") == "Stopped" for one in seen.cib.iterfind(path))
 
 
 def takeover(seen: Seen, work: Workload, place: str) -> Takeover:

@@ -61,11 +61,15 @@ class PairStatus:
         return self.quorate and len(self.nodes) == 2 and all(ready)
 
     def where(self, resource: str) -> Optional[str]:
-        """The site on which the resource is started; None while it is nowhere, moving, or unknown."""
+        """The site on which the resource is started; None while it is nowhere, moving, or unknown.
+
+        Of a site that was lost Pacemaker tells what it knew last until that site is fenced. It may run there or not.
+        """
         found = self.resources.get(resource)
         if found is None or found.role != "Started" or len(found.nodes) != 1:
             return None
-        return found.nodes[0]
+        node = self.nodes.get(found.nodes[0])
+        return node.name if node is not None and node.online and node.clean else None
 
 
 def parse(xml: str) -> PairStatus:

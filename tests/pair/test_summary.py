@@ -74,7 +74,7 @@ def lost(**states: bool) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("changed, condition, status, words", [
-    ({"view": view("")}, "Available", "False", "web: the cluster does not start it"),
+    ({"view": view("")}, "Available", "False", "web: the cluster is about to start it"),
     ({"view": view(resources={})}, "Available", "False", "it is not in the cluster's configuration yet"),
     ({"view": view(resources={}), "waits": "waiting for site-b"}, "Available", "False", "web: waiting for site-b"),
     ({"view": None, "trouble": "crm_mon did not answer"}, "Available", "Unknown", "crm_mon did not answer"),
@@ -157,6 +157,21 @@ def test_why_it_runs_nowhere(role: str, changed: dict[str, Any], why: str) -> No
     resources = {"web": Resource("web", role, (), False, False)}
     (web,) = summary(seen(view=view(resources=resources, **changed)), Status()).workloads
     assert (web.site, web.reason, web.takeover) == ("", why, None)
+
+
+def test_a_workload_that_somebody_stopped_says_how_it_starts_again() -> None:
+    cib = ElementTree.fromstring(
+        '<cib><configuration><resources><primitive id="web"><meta_attributes id="m">'
+        '<nvpair id="n" name="target-role" value="Stopped"/></meta_attributes></primitive></resources>'
+        '</configuration></cib>')
+    (web,) = summary(seen(view=view(""), cib=cib), Status()).workloads
+    assert "`pcs resource enable web`" in web.reason
+
+
+def test_nobody_knows_what_a_site_runs_that_was_lost_and_is_not_fenced() -> None:
+    nodes = {"site-a": node("site-a"), "site-b": node("site-b", online=False, clean=False)}
+    (web,) = summary(seen(view=view("site-b", nodes=nodes)), Status()).workloads
+    assert (web.site, web.reason) == ("", "the cluster waits until the lost site is fenced")
 
 
 def test_a_copy_on_both_sites_is_called_nowhere_and_said() -> None:
