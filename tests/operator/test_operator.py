@@ -110,7 +110,8 @@ def test_rights_grow_at_once_and_shrink_when_both_sites_agree(site: Site) -> Non
     site.pair(workloads=[{"name": "cache"}])
     role = site.until(lambda: (found := site.role("default")) and "cache" in str(found) and found or None, "the Role")
     assert role["rules"][-1]["resourceNames"] == ["cache", "db"]
-    assert site.role("shop")
+    site.waiting("default/cache does not exist")
+    assert site.role("shop") and site.binding("shop"), "after a whole look, too"
     site.in_sync()
     site.until(lambda: not site.role("shop") or None, "the end of a Role that nobody needs")
     assert not site.binding("shop") and site.binding("default")
