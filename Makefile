@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # The Pythons that the RPM is compiled for and checked with: make rpm PYTHONS='/usr/bin/python3 /opt/python3.9/bin/python3.9'
 PYTHONS := /usr/bin/python3
 
-.PHONY: bench demo sequences test unit lint lab-test setup rpm wheel help
+.PHONY: bench demo kills sequences test unit lint lab-test setup rpm wheel help
 
 RUN := lab/python
 
@@ -31,6 +31,9 @@ unit: setup ## tests in seconds, no lab (some need root)
 
 lab-test: setup ## scenarios on two real sites
 	@$(RUN) -m pytest -q -m lab --durations=10
+
+kills: setup ## kill operator, conductor, API server at 20 random moments on two real sites (ARGS='--kills-seed N' for the same again)
+	@$(RUN) -m pytest -q -s tests/lab/test_changes.py -k kills --kills 20 $(ARGS)
 
 sequences: setup ## a thousand random histories of faults against the agent (ARGS='--seed N --only I' for one again)
 	@$(RUN) -m pytest -q -s tests/sequences --sequences 1000 $(ARGS)
