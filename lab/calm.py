@@ -45,9 +45,12 @@ def _answers(site: Site) -> bool:
 
 
 def failures(lab: Lab) -> tuple[str, ...]:
-    """What Pacemaker holds against anybody."""
+    """What Pacemaker holds against anybody, fences that failed among it."""
     view = pairing.pair_status(lab)
-    return view.failures if view else ("no peer answers",)
+    if view is None:
+        return ("no peer answers",)
+    return view.failures + tuple(f"{fence.action} of {fence.target} failed" for fence in view.fences
+                                 if fence.status == "failed")
 
 
 def quiet(lab: Lab) -> bool:

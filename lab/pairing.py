@@ -113,8 +113,11 @@ def snopair(site: Site, *words: str, timeout: float = 60) -> str:
 
 
 def cleanup(lab: Lab, resource: Optional[str] = None) -> None:
-    """Forget failures, of one resource or of all, so that Pacemaker tries again."""
-    _live(lab).peer(["pcs", "resource", "cleanup", *([resource] if resource else [])], timeout=120)
+    """Forget failures, of one resource or of all with the fences, so that Pacemaker tries again."""
+    site = _live(lab)
+    site.peer(["pcs", "resource", "cleanup", *([resource] if resource else [])], timeout=120)
+    if resource is None:
+        site.peer(["pcs", "stonith", "history", "cleanup"], timeout=120)
 
 
 def _site(lab: Lab, site: Site) -> dict[str, Any]:
