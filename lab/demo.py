@@ -122,6 +122,7 @@ def advise(screen: Screen) -> None:
 def main(keep: bool, report: Path) -> None:
     """The program; the lab goes down at the end whatever happened, unless it is to be kept."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    report.parent.mkdir(parents=True, exist_ok=True)
     screen = Screen()
     code = 2
     try:
