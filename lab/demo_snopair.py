@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from lab.demo_steps import APP, Show
@@ -27,16 +28,20 @@ def picture(show: Show, site: Site, *words: str) -> None:
     """The call and what it prints."""
     show.screen.line(f"  {site.name}$ snopair {' '.join(words)}")
     for line in site.peer(["snopair", *words], "conductor", check=False).splitlines():
-        show.screen.line(f"    {line.rstrip()}")
+        show.screen.line(f"    {line}".rstrip())
 
 
 def all_well(show: Show) -> None:
     """Both sites' `snopair status`, once each says that there is nothing to look at."""
     for site in show.lab.sites.values():
         show.screen.await_that(f"`snopair status` on {site.name} saying that all is well",
-                               lambda site=site: told(site, "status").get("verdict") == "well", SETTLES)
+                               partial(_well, site), SETTLES)
         picture(show, site, "status")
     show.screen.fact("on both sites `snopair status` says that all is well: a takeover would work now, either way")
+
+
+def _well(site: Site) -> bool:
+    return bool(told(site, "status").get("verdict") == "well")
 
 
 def alone(show: Show, lost: str) -> None:
