@@ -1,11 +1,10 @@
-"""Pacemaker's configuration as pcs commands on a CIB file, to be pushed as one difference.
+"""Pacemaker's configuration as pcs commands on a CIB file.
 
-The commands take away what the pair made before and make it anew. In the file that costs nothing, and the
-difference to the running CIB holds only what really changed, so that the same commands serve the first time and
-every later one.
+They make all of it from nothing, the same way each time. What a running cluster holds already, and what in it is not
+the pair's, is the business of `merge`; the difference is pushed.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from k8sdeployment.pair import paths, timing
 from k8sdeployment.pair.fencing import Parameters, device_id, device_parameters
@@ -21,26 +20,17 @@ _PREFERENCE = 100
 _STICKINESS = {"Manual": 1000, "Automatic": 1}
 
 
-def fetch(file: str) -> Argv:
-    """Write the running configuration to `file`."""
-    return "pcs", "cluster", "cib", file
-
-
 def push(file: str, original: str) -> Argv:
     """Bring the difference between two files into the running configuration, all of it or nothing."""
     return "pcs", "cluster", "cib-push", file, f"diff-against={original}"
 
 
-def configure(pair: SNOPair, file: str, present: Collection[str] = ()) -> list[Argv]:
-    """The commands that make `file` hold this pair. `present`: ids of the resources that are in it already."""
+def configure(pair: SNOPair, file: str) -> list[Argv]:
+    """The commands that make a CIB file without any configuration hold this pair."""
     spec = pair.spec
     devices = [(site, rank, device) for site in spec.sites for rank, device in _ranked(site)]
-    # pcs 0.12 refuses to delete a fence device as a resource.
-    ours = [("stonith", device_id(site, rank)) for site, rank, _ in devices] + [
-        ("resource", resource_id(work)) for work in spec.workloads]
     delays = dict(zip((site.name for site in spec.sites), spec.fence_delays()))
     return [("pcs", "-f", file, *words) for words in (
-        *((sort, "delete", name) for sort, name in ours if name in present),
         *_cluster(spec),
         *(_device(site, rank, device, delays[site.name]) for site, rank, device in devices),
         *(("constraint", "location", device_id(site, rank), "avoids", f"{site.name}=INFINITY")

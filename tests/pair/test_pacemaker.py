@@ -9,9 +9,9 @@ from tests.pair.sample import pair, site
 Argv = pacemaker.Argv
 
 
-def commands(of: SNOPair, *words: str, present: tuple[str, ...] = ()) -> list[Argv]:
+def commands(of: SNOPair, *words: str) -> list[Argv]:
     """The commands that begin with the words, without `pcs -f FILE`."""
-    found = [argv[3:] for argv in pacemaker.configure(of, "cib.xml", present)]
+    found = [argv[3:] for argv in pacemaker.configure(of, "cib.xml")]
     return [argv for argv in found if argv[:len(words)] == words]
 
 
@@ -86,11 +86,8 @@ def test_order_and_togetherness_are_told() -> None:
         ("constraint", "colocation", "add", "web", "with", "w-3db", "INFINITY")]
 
 
-def test_what_is_there_already_is_made_anew() -> None:
-    assert commands(pair(), "resource", "delete") == []
-    there = ("web", "fence-site-b-1", "somebody-elses")
-    assert commands(pair(), "resource", "delete", present=there) == [("resource", "delete", "web")]
-    assert commands(pair(), "stonith", "delete", present=there) == [("stonith", "delete", "fence-site-b-1")]
+def test_the_conductor_is_told_by_an_alert_at_once() -> None:
+    assert [argv[1] for argv in commands(pair(), "alert")] == ["create", "recipient"]
 
 
 def test_the_password_s_file_is_named_to_ipmitool_s_wrapper_and_read_for_the_others() -> None:
