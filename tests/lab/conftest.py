@@ -104,9 +104,9 @@ class Watch:
 
 
 @pytest.fixture
-def watch(calm_pair: Lab, tmp_path: Path) -> Callable[..., Watch]:
-    """Makes a watch on the calm pair: `watch()`, or `watch("default/app", "default/web")`."""
-    return lambda *workloads: Watch(calm_pair, tmp_path / "record.jsonl", workloads or WORKLOADS)
+def watch(pair: Lab, tmp_path: Path) -> Callable[..., Watch]:
+    """Makes a watch on the pair: `watch()`, or `watch("default/app", "default/web")`."""
+    return lambda *workloads: Watch(pair, tmp_path / "record.jsonl", workloads or WORKLOADS)
 
 
 def held(verdict: Verdict, *invariants: str) -> None:

@@ -77,9 +77,22 @@ def restored(lab: Lab) -> None:
     changed = [name for name, site in lab.sites.items() if not _holds(site, whole)]
     if changed:
         pairing.change(lab, whole, *changed)
+        waiting.until(lambda: all(renews_no_more(site, whole) for site in lab.sites.values()),
+                      "both peers as the CR has them", CONVERGE, lambda: explain(lab))
         wait_settled(lab, app="site-a")
     for site in lab.sites.values() if changed else ():
         _gone(site)
+
+
+def renews_no_more(site: Site, whole: dict[str, Any]) -> bool:
+    """Whether the site's peer runs with the image and the token of the CR; not, while it or its API is away."""
+    with suppress(LabError):
+        image = pairing.kubectl(site, "get", "pod", "peer-0", "-n", pairing.NAMESPACE,
+                                "-o", "jsonpath={.spec.containers[0].image}")
+        token = site.peer(["corosync-cmapctl", "-g", "totem.token"], container="corosync")
+        wanted = whole["spec"]["corosync"]["token"].removesuffix("ms")
+        return image.strip() == whole["spec"]["peer"]["image"] and token.strip().endswith(f"= {wanted}")
+    return False
 
 
 def _gone(site: Site) -> None:

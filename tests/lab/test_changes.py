@@ -13,11 +13,12 @@ import pytest
 
 from lab import pairing, waiting
 from lab.calm import explain
-from lab.sites import Lab, Site
+from lab.sites import Lab
 from lab.verdict_model import Expectations, Quiet
 from tests.lab.conftest import Watch, held
 from tests.lab.pairs import (
-    EVERYTHING, all_three, manifest, peers, renewed, restored, uids, wait_settled, with_workloads, workload)
+    EVERYTHING, all_three, manifest, peers, renewed, renews_no_more, restored, uids, wait_settled, with_workloads,
+    workload)
 from tests.lab.test_scenarios import rejoined, rest
 
 Watching = Callable[..., Watch]
@@ -47,20 +48,13 @@ def test_a_new_image_and_a_new_token_roll_through_one_site_at_a_time(three: Lab,
     verdict = seen.verdict(bound=KEPT)
     held(verdict, "I1", "I2", "I3", "I7")
     assert uids(lab) == before and not verdict.fences
-    for site in lab.sites.values():
-        token = site.peer(["corosync-cmapctl", "-g", "totem.token"], container="corosync")
-        assert token.strip().endswith("= 1500") and _image(site) == NEXT
+    assert all(renews_no_more(site, whole) for site in lab.sites.values())
 
 
 def _both_away(lab: Lab) -> bool:
     """AssertionError when no site has a running Pacemaker; else False."""
     assert pairing.pair_status(lab) is not None, "both peers were away at once"
     return False
-
-
-def _image(site: Site) -> str:
-    return pairing.kubectl(site, "get", "pod", "peer-0", "-n", pairing.NAMESPACE,
-                           "-o", "jsonpath={.spec.containers[0].image}").strip()
 
 
 # -- kill -9 at random moments -----------------------------------------------------------------------------------------
