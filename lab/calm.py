@@ -13,10 +13,7 @@ WORKLOAD = pairing.WORKLOAD
 
 def calm(lab: Lab, on: str = "site-a", seconds: float = 180) -> None:
     """Returns once both sites are online without a failure and the workload is served from the site `on`."""
-    lab.heal()
-    for site in lab.sites.values():
-        _switch_on(site)
-    pairing.wait_online(lab, seconds)
+    awake(lab, seconds)
     if failures(lab):
         pairing.cleanup(lab)
     waiting.until(lambda: pairing.where(lab) is not None, f"{WORKLOAD} running", seconds, lambda: explain(lab))
@@ -24,6 +21,14 @@ def calm(lab: Lab, on: str = "site-a", seconds: float = 180) -> None:
         pairing.wait_for(lab, "TakeoverReady")
         pairing.move(lab, WORKLOAD, on)
     waiting.until(lambda: quiet(lab), "a pair without failures", seconds, lambda: explain(lab))
+
+
+def awake(lab: Lab, seconds: float = 180) -> None:
+    """Returns once both sites are on, healed, with all their daemons, and online."""
+    lab.heal()
+    for site in lab.sites.values():
+        _switch_on(site)
+    pairing.wait_online(lab, seconds)
 
 
 def _switch_on(site: Site) -> None:

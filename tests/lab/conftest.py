@@ -69,8 +69,8 @@ def pair(lab: Lab) -> Lab:
 @pytest.fixture
 def calm_pair(pair: Lab) -> Lab:
     """The pair in its ordinary state: its own CR on both sites, both online, the workload served from site-a."""
-    calm(pair)
     restored(pair)
+    calm(pair)
     return pair
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from lab import pairing, waiting
 from lab.build.images import APP
-from lab.calm import calm, explain
+from lab.calm import awake, calm, explain
 from lab.errors import LabError
 from lab.sites import Lab, Site
 
@@ -73,15 +73,23 @@ def wait_takeover(lab: Lab) -> None:
 
 def restored(lab: Lab) -> None:
     """The lab's own CR on both sites, in force and without what a test added."""
+    awake(lab)
     whole = pairing.document(lab)
     changed = [name for name, site in lab.sites.items() if not _holds(site, whole)]
     if changed:
         pairing.change(lab, whole, *changed)
         waiting.until(lambda: all(renews_no_more(site, whole) for site in lab.sites.values()),
                       "both peers as the CR has them", CONVERGE, lambda: explain(lab))
-        wait_settled(lab, app="site-a")
+        waiting.until(lambda: _alone(lab), f"{pairing.WORKLOAD} alone in the pair", CONVERGE, lambda: explain(lab))
     for site in lab.sites.values() if changed else ():
         _gone(site)
+
+
+def _alone(lab: Lab) -> bool:
+    """Whether Pacemaker knows no other workload and no maintenance any more."""
+    view = pairing.pair_status(lab)
+    return bool(view and view.all_online() and not view.maintenance
+                and [name for name in view.resources if not name.startswith("fence-")] == [pairing.WORKLOAD])
 
 
 def renews_no_more(site: Site, whole: dict[str, Any]) -> bool:
@@ -117,8 +125,12 @@ def _works(spec: dict[str, Any]) -> list[tuple[str, str]]:
 def three(pair: Lab) -> Lab:
     """The pair with three workloads: `app` on site-a, `web` and `shop` on site-b. They came without a gate. They stay
     for the next test that wants them; `calm_pair` takes them out."""
+    awake(pair)
+    there = all(_holds(site, all_three(pair)) for site in pair.sites.values())
+    if not there:
+        restored(pair)
     calm(pair)
-    if not all(_holds(site, all_three(pair)) for site in pair.sites.values()):
+    if not there:
         for site in pair.sites.values():
             for name in (WEB, SHOP):
                 pairing.kubectl(site, "apply", "--server-side", "-f", "-", input=json.dumps(manifest(name)))
