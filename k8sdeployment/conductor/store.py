@@ -44,7 +44,11 @@ class Store:
     def keep_recoveries(self, newer: Iterable[Recovery]) -> tuple[Recovery, ...]:
         """The kept ones with newer ones on top: alerts are thrown away in time, recoveries are not."""
         before = self.recoveries()
-        known = {(one.workload, one.detected): one for one in (*before, *newer)}
+        known = {(one.workload, one.detected): one for one in before}
+        for one in newer:
+            old = known.get((one.workload, one.detected), one)
+            # The device is in no alert but in Pacemaker's log, which a conductor that starts anew may find cut.
+            known[one.workload, one.detected] = one.model_copy(update={"fenced_by": one.fenced_by or old.fenced_by})
         found = tuple(sorted(known.values(), key=lambda one: one.detected, reverse=True)[:MOST])
         if found != before:
             _write(self._recoveries, _RECOVERIES.dump_json(found, by_alias=True).decode())

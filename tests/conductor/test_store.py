@@ -53,6 +53,12 @@ def test_damaged_files_are_none(store: Store, tmp_path: Path, text: str) -> None
     assert store.pair() is None and store.recoveries() == ()
 
 
+def test_a_device_once_known_is_not_forgotten(store: Store) -> None:
+    known = recovery(0).model_copy(update={"fenced_by": "fence-site-a-1"})
+    store.keep_recoveries([known])
+    assert store.keep_recoveries([recovery(0).model_copy(update={"fenced_by": ""})]) == (known,)
+
+
 def test_recoveries_outlive_the_alerts_they_came_from(store: Store) -> None:
     assert store.keep_recoveries([recovery(0)]) == (recovery(0),)
     assert store.keep_recoveries([recovery(1)]) == (recovery(1), recovery(0))
