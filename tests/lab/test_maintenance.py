@@ -142,3 +142,27 @@ def test_31_changes_by_hand_under_maintenance(maintained: Lab, watch: Watching) 
     held(verdict, "I1", "I2", "I3")
     assert before == 1 and not verdict.fences
     assert failures(lab) == () or all("monitor" in one for one in failures(lab))
+
+
+def test_a_peer_that_goes_while_its_workload_is_unmanaged(calm_pair: Lab, watch: Watching) -> None:
+    """What Pacemaker would not stop must not be left behind in order: the site is fenced before anything starts."""
+    lab, site, other = calm_pair, calm_pair.sites["site-a"], calm_pair.sites["site-b"]
+    other.peer(["pcs", "resource", "unmanage", WORKLOAD])
+    try:
+        with watch() as seen:
+            rest(lab)
+            starts = (seen.told("site-b"),)
+            lab.event("fault", "site-a", "its peer deleted while its workload is unmanaged")
+            leave(site)
+            waiting.until(lambda: clean(lab, "site-a", "site-b") is None, "site-a leaving uncleanly", 60)
+            other.peer(["pcs", "resource", "manage", WORKLOAD])
+            back(lab, "site-b", 60)
+            rejoined(lab)
+            seen.expect(Expectations(starts=starts))
+            rest(lab)
+    finally:
+        other.peer(["pcs", "resource", "manage", WORKLOAD])
+    verdict = seen.verdict(bound=30)
+    held(verdict, "I1", "I2", "I4")
+    assert [fence.site for fence in verdict.fences] == ["site-a"]
+    assert verdict.fences[0].asked < min(run.first for run in verdict.runs if run.site == "site-b")
