@@ -19,11 +19,9 @@ from tests.lab.conftest import Watch, held
 from tests.lab.pairs import (
     EVERYTHING, all_three, manifest, peers, renewed, renews_no_more, restored, uids, wait_settled, with_workloads,
     workload)
-from tests.lab.test_scenarios import rejoined, rest
+from tests.lab.test_scenarios import KEPT, rejoined, rest
 
 Watching = Callable[..., Watch]
-# Seconds in which a workload that goes on answers; starting daemons beside it take the machine's processors.
-KEPT = 2.0
 NEXT = pairing.PEER_IMAGE.replace(":dev", ":next")
 
 

@@ -14,12 +14,10 @@ from lab.sites import Lab, Site
 from lab.verdict_model import Expectations, Quiet
 from tests.lab.conftest import Watch, held
 from tests.lab.pairs import pod_uid, wait_takeover
-from tests.lab.test_scenarios import pods_on, rejoined, rest
+from tests.lab.test_scenarios import KEPT, pods_on, rejoined, rest
 
 Watching = Callable[[], Watch]
 WORKLOAD = pairing.WORKLOAD
-# Seconds in which a workload that goes on answers; starting daemons beside it take the machine's processors.
-KEPT = 2.0
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.lab.conftest import Watch, held
 from tests.lab.pairs import (
     EVERYTHING, SHOP, WEB, all_three, manifest, pod_uid, restored, uids, wait_settled, wait_takeover, with_workloads,
     workload)
-from tests.lab.test_scenarios import rejoined, rest
+from tests.lab.test_scenarios import KEPT, rejoined, rest
 
 Watching = Callable[..., Watch]
 SETUP, STATUS = 60.0, 1.0
@@ -107,10 +107,6 @@ def test_a_lost_site_s_workloads_move_and_go_back_only_if_failback_says_so(three
     pods = {name: [run.container.pod for run in verdict.runs if run.site == "site-a"
                    and run.container.workload == f"default/{name}"] for name in ("app", WEB, SHOP)}
     assert {name: len(set(found)) for name, found in pods.items()} == {"app": 1, WEB: 1, SHOP: 1}
-
-
-# Seconds in which a workload that goes on answers; starting daemons beside it take the machine's processors.
-KEPT = 2.0
 
 
 def _where(lab: Lab) -> dict[str, str | None]:
