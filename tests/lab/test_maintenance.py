@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,7 @@ from tests.lab.test_scenarios import KEPT, pods_on, rejoined, rest
 
 Watching = Callable[[], Watch]
 WORKLOAD = pairing.WORKLOAD
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -164,3 +167,49 @@ def test_a_peer_that_goes_while_its_workload_is_unmanaged(calm_pair: Lab, watch:
     held(verdict, "I1", "I2", "I4")
     assert [fence.site for fence in verdict.fences] == ["site-a"]
     assert verdict.fences[0].asked < min(run.first for run in verdict.runs if run.site == "site-b")
+
+
+def handover(call: str) -> list[str]:
+    """A command of the host's own unit, as systemd would run it."""
+    unit = (ROOT / "deploy/host/aos-handover.service").read_text()
+    (line,) = [line.partition("=")[2] for line in unit.splitlines() if line.startswith(f"{call}=")]
+    return shlex.split(line)
+
+
+def test_a_reboot_hands_over_first_and_is_not_fenced(calm_pair: Lab, watch: Watching) -> None:
+    """The host's unit stops: the site hands its workload over, leaves in order, stays away; then the power goes."""
+    lab, site = calm_pair, calm_pair.sites["site-a"]
+    wait_takeover(lab)
+    with watch() as seen:
+        rest(lab)
+        starts = (seen.told("site-b"),)
+        site.run(handover("ExecStop"), timeout=120)
+        assert answers(lab.sites["site-b"]), "handed over before the unit's stop is done"
+        assert clean(lab, "site-a", "site-b") is False, "left in order"
+        rest(lab, 5)
+        site.power("off")
+        rest(lab, 5)
+        site.power("on")
+        rejoined(lab, 180)
+        seen.expect(Expectations(starts=starts))
+        rest(lab)
+    verdict = seen.verdict(bound=10)
+    held(verdict, "I1", "I2", "I3", "I8")
+    assert not verdict.fences and pairing.where(lab) == "site-b"
+
+
+def test_a_shutdown_that_does_not_come_is_taken_back(calm_pair: Lab, watch: Watching) -> None:
+    """The host's unit stops and starts again, as when somebody tries it out: the site joins again by itself."""
+    lab, site = calm_pair, calm_pair.sites["site-b"]
+    with watch() as seen:
+        rest(lab)
+        began = time.monotonic()
+        site.run(handover("ExecStop"), timeout=120)
+        waiting.until(lambda: clean(lab, "site-b", "site-a") is False, "site-b leaving", 30)
+        site.run(handover("ExecStart"))
+        rejoined(lab)
+        seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
+        rest(lab)
+    verdict = seen.verdict(bound=KEPT)
+    held(verdict, "I1", "I2", "I3", "I7")
+    assert not verdict.fences

@@ -32,9 +32,10 @@ def test_processes_are_found_by_an_exact_argument_and_ended() -> None:
     ours = subprocess.Popen(["sh", "-c", "exec sleep 60", word])
     other = subprocess.Popen(["sh", "-c", "read line", word + ".other"], stdin=subprocess.PIPE)
     try:
-        found = hostproc.with_argument(word + ".other")
-        assert found == [other.pid]
-        hostproc.end(found, signal.SIGKILL)
+        # Popen returns when the exec has closed its pipe; the kernel sets up the new command line a moment after that.
+        waiting.until(lambda: hostproc.with_argument(word) == [ours.pid], "the first command line", 10)
+        waiting.until(lambda: hostproc.with_argument(word + ".other") == [other.pid], "the second command line", 10)
+        hostproc.end([other.pid], signal.SIGKILL)
         assert ours.poll() is None
     finally:
         for process in (ours, other):
