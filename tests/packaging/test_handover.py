@@ -1,4 +1,4 @@
-"""The host's unit that hands over before a shutdown: whole, and the same in the MachineConfig. tests/lab runs its lines."""
+"""The host's unit that hands over before a shutdown, and the same in a MachineConfig. tests/lab runs its lines."""
 
 import shutil
 import subprocess
