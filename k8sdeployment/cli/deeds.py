@@ -125,6 +125,31 @@ def give_back(site: str, patience: Patience) -> float:
     return patience.until(lacking, f"the return of {site}")
 
 
+def confirm(site: str, tries: bool, patience: Patience) -> float:
+    """Have a lost site count as off. `tries`: Pacemaker fences it by itself once it has quorum; else a person's word.
+
+    A site that has not seen the other one since it started has no quorum (votequorum(5), wait_for_all); it is told not
+    to wait for it, until Corosync starts anew.
+    """
+    world = patience.world
+    begin = world.monotonic()
+    found = live.insist(world)
+    if found.view is not None and not found.view.quorate:
+        world.run(("corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"), CHANGE, None)
+        patience.until(lambda now: "" if now.view and now.view.quorate and now.view.dc else "waiting for quorum",
+                       "the way back to quorum")
+    if not tries:
+        world.run(("stonith_admin", "--confirm", site), CHANGE, None)
+    patience.until(lambda now: _known_off(now, site), f"taking {site} for off")
+    return world.monotonic() - begin
+
+
+def _known_off(found: Live, site: str) -> str:
+    assert found.view is not None
+    state = state_of(found.view.nodes[site])
+    return "" if state == "offline" else f"{site} is {state}"
+
+
 def maintain(on: bool, patience: Patience) -> float:
     """Set or end the cluster's maintenance mode."""
     patience.world.run(("crm_attribute", "--type", "crm_config", "--name", "maintenance-mode",

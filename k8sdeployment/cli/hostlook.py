@@ -37,7 +37,7 @@ def look(spec: Spec, world: World, net: Net) -> Iterator[Finding]:
         return
     yield from _addresses(site, net)
     yield from _networks(site, net.routes())
-    links = _links(world)
+    links = connected(world)
     yield from _ports(spec, site, net, running=links is not None)
     yield from _connected(links, site) if links is not None else _other(spec.other(site.name), site, net)
 
@@ -89,7 +89,7 @@ def _ports(spec: Spec, site: Site, net: Net, running: bool) -> Iterator[Finding]
             yield Finding("fail", "ports", f"{name} cannot be had: {why}", site.name)
 
 
-def _links(world: World) -> Optional[dict[int, bool]]:
+def connected(world: World) -> Optional[dict[int, bool]]:
     """Whether each link is connected, by Corosync's own word; None while it does not run here."""
     try:
         said = world.run(("corosync-cfgtool", "-s"), 10.0, None)

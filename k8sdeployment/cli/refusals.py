@@ -122,6 +122,15 @@ def to_resume(live: Live, view: View) -> Iterator[Objection]:
                 for one in view.sites if one.state == "unclean")
 
 
+def to_confirm(view: View, name: str) -> Iterator[Objection]:
+    """Saying that a site is off."""
+    state = _state(view, name)
+    if name == view.site:
+        yield Objection(f"this is {name}: it is asked on the other site, about the one that is gone")
+    elif state not in ("offline", "unclean"):
+        yield Objection(f"{name} is {state}: it is alive")
+
+
 def _nobody_decides(live: Live) -> Iterator[Objection]:
     if live.view is None or not live.view.dc:
         yield Objection("no site decides at the moment: this one has no quorum, or an election is under way")

@@ -176,9 +176,9 @@ def _why_nowhere(work: Work, view: PairStatus, before: Mapping[str, Any]) -> str
     if found is None:
         return "the cluster does not know it yet"
     if not view.quorate:
-        return "this site has no quorum, and starts nothing before it has seen the other one"
+        return "this site has no quorum, and starts nothing before it has seen the other one or `snopair confirm`"
     if lost and (found.role == "Stopped" or set(found.nodes) & set(lost)):
-        return f"the cluster waits until {lost[0]}, which was lost, is fenced"
+        return f"the cluster waits until {lost[0]}, which was lost, is fenced, or `snopair confirm {lost[0]}`"
     if len(found.nodes) > 1:
         return "the cluster found it on both sites and is stopping it"
     failed = [one for one in view.failures if one.startswith(f"{work.resource}_")]

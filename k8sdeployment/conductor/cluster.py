@@ -25,7 +25,15 @@ _PEER = re.compile(r"nodeid:\s+(\d+):\s+(\w+)")
 
 
 class ClusterError(Exception):
-    """A program of the cluster did not do what it was asked for; the sentence says which and why."""
+    """A program of the cluster did not do what it was asked for; the sentence says which and why. `status`: its exit
+    code, None where it never ended by itself."""
+
+    def __init__(self, sentence: str, status: Optional[int] = None) -> None:
+        super().__init__(sentence, status)
+        self.sentence, self.status = sentence, status
+
+    def __str__(self) -> str:
+        return self.sentence
 
 
 Run = Callable[[Sequence[str], float, Optional[str]], str]
@@ -44,7 +52,7 @@ def run(argv: Sequence[str], seconds: float = ASK, text: Optional[str] = None) -
         said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["it said nothing"]
         # The end of a long line tells why; its middle may be the whole of what was to be set.
         words = said[-1] if len(said[-1]) <= _SAID else f"…{said[-1][-_SAID:]}"
-        raise ClusterError(f"{argv[0]} failed ({done.returncode}): {words}")
+        raise ClusterError(f"{argv[0]} failed ({done.returncode}): {words}", done.returncode)
     return done.stdout
 
 

@@ -8,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily as Gauge
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from k8sdeployment.pair import conditions
 from k8sdeployment.pair.facts import Proof
 from k8sdeployment.pair.report import Status
 
@@ -19,6 +20,7 @@ METRICS = {
     "snopair_status_age_seconds": "Seconds since the conductor last looked at the cluster.",
     "snopair_condition": "The pair's conditions as this site sees them: 1 true, 0 false, -1 unknown.",
     "snopair_protection": "1 while a takeover would happen by itself, 0 in maintenance or without quorum.",
+    "snopair_confirm_needed": "1 while nothing is taken over until a person says that the other site is off.",
     "snopair_site_state": "1 for the state that each site is in, 0 for the others.",
     "snopair_workload_running": "1 for the site that runs the workload, 0 for the other one.",
     "snopair_workload_takeover_ready": "1 when the site that does not run the workload could take it now.",
@@ -46,6 +48,9 @@ class Metrics(Collector):
         yield _family("snopair_status_age_seconds", [], [((), age)])
         yield _family("snopair_condition", ["type"], [((one.type,), TRUTH[one.status]) for one in status.conditions])
         yield _family("snopair_protection", [], [((), float(status.protection == "on"))])
+        waits = [one for one in status.conditions if one.type == "PeerOnline" and one.status == "False"
+                 and one.reason in (conditions.CONFIRM, conditions.NO_QUORUM)]
+        yield _family("snopair_confirm_needed", [], [((), float(bool(waits)))])
         yield _family("snopair_site_state", ["site", "state"], [
             ((one.name, state), float(one.state == state)) for one in status.sites for state in STATES])
         yield from _workloads(status)

@@ -12,10 +12,6 @@ from k8sdeployment.pair.model import Device, SNOPair
 
 # Seconds between two questions to a device that answered, and to one that did not.
 AGAIN, SOON = 300.0, 30.0
-# The slowest usual device needs about half of it.
-ANSWER = 60.0
-# What a fence agent's status answers: on, and off (fence-agents, FenceAgentAPI).
-_ON, _OFF = 0, 2
 
 Ask = Callable[[Device], Optional[str]]
 
@@ -23,9 +19,9 @@ Ask = Callable[[Device], Optional[str]]
 def ask(device: Device) -> Optional[str]:
     """None when the device told the power of its target; else why it did not. The agent reads its words from stdin."""
     try:
-        run((device.agent,), ANSWER, fencing.proof(device))
+        run((device.agent,), fencing.ANSWER, fencing.proof(device))
     except ClusterError as error:
-        return None if f"failed ({_OFF})" in str(error) else str(error)
+        return None if error.status in fencing.POWER else str(error)
     return None
 
 

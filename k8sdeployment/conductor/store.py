@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 from pydantic import TypeAdapter, ValidationError
 
+from k8sdeployment.pair import paths
 from k8sdeployment.pair.recovery import MOST
 from k8sdeployment.pair.report import Recovery, Status
 
@@ -18,7 +19,7 @@ class Store:
     """`directory` outlives the pod and the boot; `status` is on the host's tmpfs."""
 
     def __init__(self, directory: Path, status: Path) -> None:
-        self._pair, self._recoveries = directory / "pair.json", directory / "recoveries.json"
+        self._pair, self._recoveries = directory / paths.PAIR_FILE, directory / "recoveries.json"
         self._status = status
 
     def pair(self) -> Optional[dict[str, Any]]:

@@ -35,8 +35,15 @@ ALARMS = (
           "A workload of the pair runs on neither site.",
           ("`snopair status` names the workload and the reason.",
            "The lost site is not fenced: its fence device does not do its work. See SnopairFencingNotProven.",
-           "There is no quorum: [both sites were down and one is back](operations.md).",
+           "There is no quorum: "
+           "[both sites were down and one is back](operations.md#both-sites-were-down-and-one-is-back).",
            "A start failed: mend what the reason names, then `pcs resource cleanup NAME`.")),
+    Alarm("SnopairConfirmNeeded", "snopair_confirm_needed == 1", "1m", CRITICAL,
+          "The other site is gone, and nothing is taken over until a person says that it is off.",
+          ("Bring the other site back, if that is quick: then nothing needs to be confirmed.",
+           "Else go and make sure that it is off, its power cord out. A site that runs on while you say that it is off "
+           "runs your workloads twice.",
+           "Then, on this site: `snopair confirm SITE`. It refuses while a link or a device shows the site alive.")),
     Alarm("SnopairNotProtected", "snopair_protection == 0", "10m", CRITICAL,
           "Nobody would take over now: maintenance mode, or no quorum.",
           ("`snopair status` says since when and why.",

@@ -19,6 +19,8 @@ Protection = Literal["", "on", "off"]
 State = Literal["online", "standby", "maintenance", "joining", "offline", "unclean"]
 # Seconds after which a proof is too old to be believed: two rounds missed.
 STALE = 900
+# Reason of a condition that waits for a person.
+CONFIRM, NO_QUORUM = "Confirm", "NoQuorum"
 _WELL = {"Degraded": "nothing is broken"}
 
 
@@ -53,14 +55,22 @@ def _peer_online(seen: Seen) -> Found:
     if seen.view.all_online():
         return Found("PeerOnline", "True", "Online")
     if not seen.view.quorate:
-        return Found("PeerOnline", "False", "NoQuorum", f"{seen.site} has no quorum: it has not seen {seen.other} "
-                     "since it started, and starts nothing until it does")
+        return Found("PeerOnline", "False", NO_QUORUM, f"{seen.site} has no quorum: it has not seen {seen.other} "
+                     f"since it started, and starts nothing until it does; if it never will, {_ask(seen)}")
     node = seen.view.nodes.get(seen.other)
     if seen.maintenance:
         return Found("PeerOnline", "False", "Renewing", seen.maintenance)
     if node is not None and not node.clean:
-        return Found("PeerOnline", "False", "Unclean", f"{seen.other} was lost and is not fenced yet")
+        if seen.pair.spec.failover.mode == "Confirm":
+            return Found("PeerOnline", "False", CONFIRM, f"{seen.other} is gone, and a person decides: {_ask(seen)}")
+        return Found("PeerOnline", "False", "Unclean",
+                     f"{seen.other} was lost and is not fenced yet. If no device can do it: {_ask(seen)}")
     return Found("PeerOnline", "False", "Away", f"{seen.other} is not a member of the cluster")
+
+
+def _ask(seen: Seen) -> str:
+    """What a person can do about a site that nobody can tell to be off."""
+    return f"make sure that {seen.other} is off, then `snopair confirm {seen.other}`"
 
 
 def _fencing(seen: Seen) -> Found:
@@ -70,6 +80,9 @@ def _fencing(seen: Seen) -> Found:
     bad = list(unproven(seen.pair.spec, seen.mine, seen.site, int(seen.now.timestamp())))
     if bad:
         return Found("FencingProven", "False", "NotProven", "; ".join(bad))
+    if seen.pair.spec.failover.mode == "Confirm":
+        return Found("FencingProven", "True", CONFIRM, f"nothing fences {seen.other} by itself: a takeover waits until "
+                     f"a person says that it is off, with `snopair confirm {seen.other}`")
     return Found("FencingProven", "True", "Proven", f"{seen.site} can fence {seen.other}")
 
 

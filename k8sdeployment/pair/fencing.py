@@ -5,6 +5,11 @@ from k8sdeployment.pair.model import Device, Site
 
 Parameters = dict[str, str]
 
+# The exit codes of an agent that told the power of its target (fence-agents, FenceAgentAPI).
+POWER = {0: "on", 2: "off"}
+# Seconds for an agent's answer: the slowest usual device needs about half of it.
+ANSWER = 60.0
+
 # The agents that run ipmitool and would put the password among its arguments.
 _IPMI = {"fence_ipmilan", "fence_ipmilanplus", "fence_idrac", "fence_ilo3", "fence_ilo4", "fence_ilo5", "fence_imm"}
 
@@ -12,6 +17,11 @@ _IPMI = {"fence_ipmilan", "fence_ipmilanplus", "fence_idrac", "fence_ilo3", "fen
 def device_id(site: Site, rank: int) -> str:
     """The name in Pacemaker of the device that fences `site` and is tried as number `rank` (from 1)."""
     return f"fence-{site.name}-{rank}"
+
+
+def confirmation_id(site: Site) -> str:
+    """The name in Pacemaker of what stands for a person's word that `site` is off."""
+    return f"confirm-{site.name}"
 
 
 def device_parameters(device: Device) -> Parameters:
@@ -28,6 +38,11 @@ def device_parameters(device: Device) -> Parameters:
 
 
 def proof(device: Device) -> str:
-    """The input with which the agent, run by hand, tells the power: it ends with 0 (on) or 2 (off), else failed."""
-    words = {**device_parameters(device), "action": "status"}
+    """The input with which the agent, run by hand, tells the power: it ends with a code of POWER, else it failed."""
+    return order(device, "status")
+
+
+def order(device: Device, action: str) -> str:
+    """The input with which the agent, run by hand, does something: status, off, on."""
+    words = {**device_parameters(device), "action": action}
     return "".join(f"{name}={value}\n" for name, value in sorted(words.items()))

@@ -91,6 +91,14 @@ class FencingPolicy(Part):
     """Disabled gives up the promise that a workload runs at most once; it is for laboratories."""
 
 
+class Failover(Part):
+    """Who decides that a lost site is taken over."""
+
+    mode: Literal["Automatic", "Confirm"] = "Automatic"
+    """Automatic: the survivor fences the lost site and takes over. Confirm: it does neither until a person has made
+    sure that the site is off, and says so with `snopair confirm`."""
+
+
 class Corosync(Part):
     """Settings of the membership."""
 
@@ -167,6 +175,8 @@ class Spec(Part):
     """Who may go on when the sites do not see each other."""
     fencing: FencingPolicy = FencingPolicy()
     """Whether a lost site is fenced."""
+    failover: Failover = Failover()
+    """Who decides that a lost site is taken over."""
     corosync: Corosync = Corosync()
     """Settings of the membership."""
     peer: Peer = Peer()
@@ -182,6 +192,10 @@ class Spec(Part):
             default if site.fencing.delay is None else site.fencing.delay
             for site, default in zip(self.sites, DELAYS)
         )
+
+    def site(self, name: str) -> Site:
+        """The site of that name; StopIteration for another."""
+        return next(site for site in self.sites if site.name == name)
 
     def other(self, name: str) -> Site:
         """The site that is not `name`."""

@@ -7,7 +7,7 @@ the pair's, is the business of `merge`; the difference is pushed.
 from collections.abc import Iterator
 
 from k8sdeployment.pair import paths, timing
-from k8sdeployment.pair.fencing import Parameters, device_id, device_parameters
+from k8sdeployment.pair.fencing import Parameters, confirmation_id, device_id, device_parameters
 from k8sdeployment.pair.model import Device, Site, SNOPair, Spec, Workload
 from k8sdeployment.pair.values import seconds
 
@@ -28,6 +28,9 @@ def push(file: str, original: str) -> Argv:
 def configure(pair: SNOPair, file: str) -> list[Argv]:
     """The commands that make a CIB file without any configuration hold this pair."""
     spec = pair.spec
+    if spec.failover.mode == "Confirm":
+        return [("pcs", "-f", file, *words) for words in (
+            *_cluster(spec), *map(_confirmation, spec.sites), *_works(spec), *_alert())]
     devices = [(site, rank, device) for site in spec.sites for rank, device in _ranked(site)]
     delays = dict(zip((site.name for site in spec.sites), spec.fence_delays()))
     return [("pcs", "-f", file, *words) for words in (
@@ -36,7 +39,7 @@ def configure(pair: SNOPair, file: str) -> list[Argv]:
         *(("constraint", "location", device_id(site, rank), "avoids", f"{site.name}=INFINITY")
           for site, rank, _ in devices),
         *_levels(spec),
-        *(words for work in spec.workloads for words in (*_workload(work), *_bonds(work, spec))),
+        *_works(spec),
         *_alert(),
     )]
 
@@ -88,6 +91,22 @@ def _device(site: Site, rank: int, device: Device, delay: int) -> Argv:
         # A device is worth trying for as long as it is needed: three failures of a BMC do not retire it.
         "meta", "migration-threshold=0", "failure-timeout=120s",
     )
+
+
+def _confirmation(site: Site) -> Argv:
+    """What Pacemaker asks in place of a device where a person decides. It never says that the site is off, so nothing
+    is taken over before `stonith_admin --confirm`; and it asks nothing, so one place will do for it."""
+    return (
+        "stonith", "create", confirmation_id(site), "fence_confirm", f"pcmk_host_list={site.name}",
+        "pcmk_host_check=static-list", "pcmk_off_retries=1", "pcmk_reboot_retries=1",
+        "op", "monitor", "interval=0s", "meta", "migration-threshold=0", "failure-timeout=120s",
+    )
+
+
+def _works(spec: Spec) -> Iterator[Argv]:
+    for work in spec.workloads:
+        yield from _workload(work)
+        yield from _bonds(work, spec)
 
 
 def _levels(spec: Spec) -> Iterator[Argv]:

@@ -82,13 +82,19 @@ def _why_nowhere(seen: Seen, work: Workload, resource: Optional[Resource]) -> st
     if failed:
         return failed[0]
     if any(not node.clean for node in seen.view.nodes.values()):
-        return "the cluster waits until the lost site is fenced"
+        return _until_fenced(seen)
     after = [name for name in work.after if seen.view.where(name) is None]
     if after:
         return f"it waits for {after[0]}"
     if _stopped(seen, resource.name):
         return f"somebody stopped it: `pcs resource enable {resource.name}` lets it start again"
     return "the cluster is about to start it, or finds no site that may run it: `pcs constraint` shows what was banned"
+
+
+def _until_fenced(seen: Seen) -> str:
+    if seen.pair.spec.failover.mode == "Confirm":
+        return f"{seen.other} is gone: make sure that it is off, then `snopair confirm {seen.other}` starts it here"
+    return f"the cluster waits until {seen.other}, which was lost, is fenced"
 
 
 def _stopped(seen: Seen, resource: str) -> bool:
@@ -114,7 +120,7 @@ def _lacking(seen: Seen, work: Workload, place: str) -> Iterator[str]:
         yield "the cluster is in maintenance mode"
     if node.standby:
         yield f"{other} is in standby"
-    if seen.pair.spec.fencing.mode == "Required":
+    if seen.pair.spec.fencing.mode == "Required" and seen.pair.spec.failover.mode == "Automatic":
         yield from (f"{other} could not fence {place}: {why}" for why in conditions.unproven(
             seen.pair.spec, told, other, int(seen.now.timestamp())))
     half = told.workloads.get(work.name)

@@ -97,13 +97,21 @@ def _mixed(spec: Spec) -> Optional[Holes]:
 
 
 def _unarmed(spec: Spec) -> Optional[Holes]:
-    return _first({"site": site.name} for site in spec.sites
-                  if spec.fencing.mode == "Required" and not site.fencing.devices)
+    return _first({"site": site.name} for site in spec.sites if _shoots(spec) and not site.fencing.devices)
+
+
+def _shoots(spec: Spec) -> bool:
+    """Whether a site fences the other one by itself."""
+    return spec.fencing.mode == "Required" and spec.failover.mode == "Automatic"
+
+
+def _unasked(spec: Spec) -> Optional[Holes]:
+    return {} if spec.fencing.mode == "Disabled" and spec.failover.mode == "Confirm" else None
 
 
 def _race(spec: Spec) -> Optional[Holes]:
     one, other = (seconds(delay).rstrip("s") for delay in spec.fence_delays())
-    return {"delay": one} if spec.fencing.mode == "Required" and one == other else None
+    return {"delay": one} if _shoots(spec) and one == other else None
 
 
 def _repeated(spec: Spec) -> Optional[Holes]:
@@ -165,6 +173,7 @@ _DOUBLE = f"({_A} + {_B}).filter(a, ({_A} + {_B}).filter(b, ip(a) == ip(b)).size
 _LINKS = f"{list(range(MOST_LINKS))}.filter(i, i < size({_A}) && i < size({_B}))"
 _MIXED = f"{_LINKS}.filter(i, ip({_A}[i]).family() != ip({_B}[i]).family())"
 _BAD_DELAY = f"self.sites.exists(s, has(s.fencing.delay) && !s.fencing.delay.matches('^{DURATION.pattern}$'))"
+_SILENT = "self.fencing.mode == 'Disabled' || self.failover.mode == 'Confirm'"
 _BARE = "self.sites.filter(s, size(s.fencing.devices) == 0)"
 _DOUBLES = "self.workloads.filter(w, !self.workloads.exists_one(v, v.name == w.name))"
 _LOST = f"self.workloads.filter(w, has(w.preferredSite) && !(w.preferredSite in [{_ONE}.name, {_OTHER}.name]))"
@@ -203,12 +212,16 @@ RULES = (
          "link {link} joins {here} with {there}; both ends must be IPv4, or both IPv6", _mixed,
          {"link": f"{_MIXED}[0] + 1", "here": f"string(ip({_A}[{_MIXED}[0]]))",
           "there": f"string(ip({_B}[{_MIXED}[0]]))"}),
-    Rule(Spec, ".sites", _pair(f"self.fencing.mode == 'Disabled' || size({_BARE}) == 0"),
-         "{site} has no fencing.devices, and fencing is Required; name a device that can take its power",
+    Rule(Spec, ".sites", _pair(f"{_SILENT} || size({_BARE}) == 0"),
+         "{site} has no fencing.devices, and fencing is Required; name a device that can take its power, or let a "
+         "person decide with failover.mode: Confirm",
          _unarmed, {"site": f"{_BARE}[0].name"}),
-    Rule(Spec, ".sites", _pair(f"self.fencing.mode == 'Disabled' || {_BAD_DELAY} || {_delay(0)} != {_delay(1)}"),
+    Rule(Spec, ".sites", _pair(f"{_SILENT} || {_BAD_DELAY} || {_delay(0)} != {_delay(1)}"),
          "both have fencing.delay {delay}s, so that both would fence each other after a split; give the site that "
          "should win at least a second more", _race, {"delay": _delay(0)}),
+    Rule(Spec, ".failover", "self.fencing.mode != 'Disabled' || self.failover.mode != 'Confirm'",
+         "mode Confirm holds a takeover back until the lost site counts as fenced; with fencing.mode Disabled nothing "
+         "waits for that; use Required, which with Confirm needs no device", _unasked),
     Rule(Spec, ".sites", _NEW + ".size() == 0",
          "'{site}' is no site of this pair so far, and a site keeps its name for good; delete the SNOPair and make it "
          "anew to change it", _renamed, {"site": f"{_NEW}[0].name"}, change=True),

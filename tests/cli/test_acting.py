@@ -98,7 +98,7 @@ def test_what_pcs_refuses_is_told_in_its_words(tmp_path: Path) -> None:
     ("standby", ["move", "web"], "moving web to site-b is refused: site-b is standby and takes nothing"),
     ("offline", ["move", "web", "site-b"], "moving web to site-b is refused: site-b is offline and takes nothing"),
     ("unclean", ["move", "db", "site-a"], "moving db to site-a is refused: db runs nowhere (the cluster waits until "
-     "site-b, which was lost, is fenced), so there is nothing to move"),
+     "site-b, which was lost, is fenced, or `snopair confirm site-b`), so there is nothing to move"),
     ("maintenance", ["move", "web"], "moving web to site-b is refused: the cluster is in maintenance mode and moves "
      "nothing: somebody set maintenance mode; `snopair maintenance off` ends it"),
     ("maintenance", ["evict", "site-b"], "evicting site-b is refused: the cluster is in maintenance mode and moves "

@@ -70,7 +70,8 @@ def test_all_is_well() -> None:
                      "site-a could not take db now: the cluster is in maintenance mode",
                      "site-b could not take 7seg now: the cluster is in maintenance mode"]),
     ("unclean", ["site-b was lost and is not fenced yet",
-                 "db runs nowhere: the cluster waits until site-b, which was lost, is fenced",
+                 "db runs nowhere: the cluster waits until site-b, which was lost, is fenced, or `snopair confirm "
+                 "site-b`",
                  "site-b could not take web now: site-b is away", "site-b could not take 7seg now: site-b is away"]),
     ("offline", ["site-b is away", "site-b could not take web now: site-b is away",
                  "site-b could not take db now: site-b is away", "site-b could not take 7seg now: site-b is away"]),
@@ -88,7 +89,8 @@ def test_a_site_that_starts_alone_has_lost_nobody() -> None:
     alone = world(lambda *call: tools(*call).replace('with_quorum="true"', 'with_quorum="false"'), Path("none"))
     found = attention.attention(join(live.ask(alone), snapshot.Snapshot(status()), NOW))
     assert found[0] == "site-b has not been seen since this site started"
-    assert "db runs nowhere: this site has no quorum, and starts nothing before it has seen the other one" in found
+    assert "db runs nowhere: this site has no quorum, and starts nothing before it has seen the other one or " \
+        "`snopair confirm`" in found
 
 
 def test_a_workload_that_moved_since_has_no_reason_of_its_old_place() -> None:

@@ -76,6 +76,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
         put("sites.1.fencing.devices", []),
         "spec.sites: site-b has no fencing.devices, and fencing is Required; name a device",
     ),
+    "confirmed and unfenced": (
+        lambda changed: changed["spec"].update(failover={"mode": "Confirm"}, fencing={"mode": "Disabled"}),
+        "spec.failover: mode Confirm holds a takeover back until the lost site counts as fenced",
+    ),
     "equal delays": (put("sites.1.fencing.delay", "10s"), "spec.sites: both have fencing.delay 10s"),
     "delays equal once rounded": (put("sites.1.fencing.delay", "9500ms"), "spec.sites: both have fencing.delay 10s"),
     "a delay without unit": (put("sites.0.fencing.delay", 10), "spec.sites[0].fencing.delay: '10' is not a duration"),

@@ -78,7 +78,10 @@ def lost(**states: bool) -> dict[str, Any]:
     ({"view": view(resources={})}, "Available", "False", "it is not in the cluster's configuration yet"),
     ({"view": view(resources={}), "waits": "waiting for site-b"}, "Available", "False", "web: waiting for site-b"),
     ({"view": None, "trouble": "crm_mon did not answer"}, "Available", "Unknown", "crm_mon did not answer"),
-    (lost(clean=False), "PeerOnline", "False", "site-b was lost and is not fenced yet"),
+    (lost(clean=False), "PeerOnline", "False", "site-b was lost and is not fenced yet. If no "
+     "device can do it: make sure that site-b is off, then `snopair confirm site-b`"),
+    ({**lost(clean=False), "pair": pair(failover={"mode": "Confirm"})}, "PeerOnline", "False",
+     "site-b is gone, and a person decides: make sure that site-b is off, then `snopair confirm site-b`"),
     (lost(), "PeerOnline", "False", "site-b is not a member of the cluster"),
     ({"view": view(quorate=False)}, "PeerOnline", "False", "it has not seen site-b since it started"),
     (lost(), "TakeoverReady", "False", "web: site-b is away"),
@@ -152,7 +155,7 @@ def test_why_it_runs_where_it_does(changed: dict[str, Any], why: str) -> None:
     ("Starting", {}, "it is starting"), ("Stopped", {"quorate": False}, "site-a has no quorum"),
     ("Stopped", {"failures": ("web_start_0 site-a error no image",)}, "web_start_0 site-a error no image"),
     ("Stopped", {"nodes": {"site-a": node("site-a"), "site-b": node("site-b", online=False, clean=False)}},
-     "the cluster waits until the lost site is fenced")])
+     "the cluster waits until site-b, which was lost, is fenced")])
 def test_why_it_runs_nowhere(role: str, changed: dict[str, Any], why: str) -> None:
     resources = {"web": Resource("web", role, (), False, False)}
     (web,) = summary(seen(view=view(resources=resources, **changed)), Status()).workloads
@@ -171,7 +174,7 @@ def test_a_workload_that_somebody_stopped_says_how_it_starts_again() -> None:
 def test_nobody_knows_what_a_site_runs_that_was_lost_and_is_not_fenced() -> None:
     nodes = {"site-a": node("site-a"), "site-b": node("site-b", online=False, clean=False)}
     (web,) = summary(seen(view=view("site-b", nodes=nodes)), Status()).workloads
-    assert (web.site, web.reason) == ("", "the cluster waits until the lost site is fenced")
+    assert (web.site, web.reason) == ("", "the cluster waits until site-b, which was lost, is fenced")
 
 
 def test_a_copy_on_both_sites_is_called_nowhere_and_said() -> None:

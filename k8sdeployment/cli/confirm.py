@@ -1,0 +1,54 @@
+"""The verb `confirm`: a person's word that a site is off, where no device can say so or none may act on it."""
+
+from typing import Literal
+
+import click
+
+from k8sdeployment.cli import deeds, names, refusals
+from k8sdeployment.cli.acting import Deed
+from k8sdeployment.cli.refusals import Objection
+from k8sdeployment.cli.verb import PairVerb
+
+Form = Literal["text", "json"]
+
+
+@click.command("confirm", cls=PairVerb, short_help="Say that a lost site is off, so that the other one takes over.")
+@click.argument("site", shell_complete=names.sites)
+@click.option("--fence", is_flag=True, help="Switch it off by its fence devices first.")
+@click.option("--timeout", metavar="SECONDS", type=click.IntRange(min=1), default=300, show_default=True,
+              help="How long to wait until it is done.")
+@click.pass_context
+def confirm_verb(context: click.Context, site: str, fence: bool, timeout: int, output: Form) -> int:
+    """Say that SITE is off, so that this site takes over what ran there.
+
+    You answer for it: if SITE runs on, its workloads run twice. Go there, or see it dark. Refused while a link or a
+    fence device shows that it is alive. It asks nothing back, so it works without a terminal.
+    """
+    deed = Deed(context, output, timeout)
+    name = refusals.site(deed.view, site)
+    known = deed.view.site_named(name)
+    assert deed.live.view is not None and known is not None
+    if known.state == "offline" and deed.live.view.quorate:
+        return deed.done(f"{name} is known to be off, or left in order: there is nothing to confirm", site=name,
+                         seconds=0.0)
+    what = f"confirming that {name} is off"
+    refusals.insist(what, list(refusals.to_confirm(deed.view, name)), False)
+    # Loaded when it is needed: the model takes longer than the rest of the program.
+    from k8sdeployment.cli import hostlook
+    from k8sdeployment.cli import lifesigns as life
+    pair = life.known_pair(deed.world)
+    target = pair.spec.site(name)
+    refusals.insist(what, [Objection(one) for one in life.on_links(target, deed.world, hostlook.Net())], False)
+    if fence:
+        deed.say(f"  0.0 s  {life.switch_off(target, deed.world)}")
+    powers = life.powers(target, deed.world)
+    # Pacemaker, where it may fence, could not try without quorum: its device is better than anybody's word.
+    tries = life.shoots(pair) and not deed.live.view.quorate and any(one.on for one in powers)
+    if not tries:
+        refusals.insist(what, [Objection(f"{one.name} says that its power is on: switch it off there, or with --fence")
+                               for one in powers if one.on], False)
+    for one in powers:
+        deed.say(f"  0.0 s  {one.name}: {one}")
+    seconds = deeds.confirm(name, tries, deed.patience)
+    return deed.done(f"{name} counts as off by {'its fence device' if tries else 'your word'} ({seconds:.1f} s)",
+                     site=name, by="device" if tries else "person", seconds=round(seconds, 1))

@@ -1,0 +1,125 @@
+"""`snopair confirm`: what shows that a site is alive, what the verb then refuses, what it does when nothing does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+
+from k8sdeployment.cli import codes, lifesigns
+from k8sdeployment.cli.hostlook import Net
+from k8sdeployment.cli.world import ProgramError, World
+from k8sdeployment.pair import cr
+from k8sdeployment.pair.model import Site
+from tests.cli.test_acting import call
+from tests.cli.tools import Tools
+from tests.pair.sample import document
+
+LINKS = """Local node ID 1, transport knet
+LINK ID 0 udp
+\taddr\t= 10.91.1.11
+\tstatus:
+\t\tnodeid:          1:\tlocalhost
+\t\tnodeid:          2:\t{0}
+LINK ID 1 udp
+\taddr\t= 10.91.2.11
+\tstatus:
+\t\tnodeid:          1:\tlocalhost
+\t\tnodeid:          2:\t{1}
+"""
+DOWN = LINKS.format("disconnected", "disconnected")
+
+
+class Devices:
+    """A world whose fence devices say this; what they were told is kept."""
+
+    def __init__(self, power: Sequence[Optional[int]], links: str = DOWN) -> None:
+        self.power, self.links = list(power), links
+        self.told: list[str] = []
+
+    def run(self, argv: Sequence[str], seconds: float, text: Optional[str] = None) -> str:
+        if argv[0] == "corosync-cfgtool":
+            return self.links
+        action = next(line for line in (text or "").splitlines() if line.startswith("action="))
+        self.told.append(f"{argv[0]} {action}")
+        code = self.power.pop(0)
+        if code:
+            raise ProgramError(f"{argv[0]} failed ({code}): it said nothing", status=code)
+        if code is None:
+            raise ProgramError(f"{argv[0]} did not answer within 60 s")
+        return ""
+
+
+def target(**changes: Any) -> Site:
+    return cr.load(document(**changes)).spec.sites[1]
+
+
+def silent(*alive: str) -> Net:
+    return Net(answers=lambda address, port, seconds: "" if address in alive else "it is silent")
+
+
+def world(devices: Devices) -> World:
+    return World(run=devices.run)
+
+
+@pytest.mark.parametrize("situation, site, sentence", [
+    ("running", "site-b", "site-b is online: it is alive"),
+    ("maintenance", "site-b", "site-b is online: it is alive"),
+    ("unclean", "site-a", "this is site-a: it is asked on the other site, about the one that is gone")])
+def test_a_site_that_is_there_cannot_be_confirmed(tmp_path: Path, situation: str, site: str, sentence: str) -> None:
+    tools = Tools(situation)
+    done = call(tmp_path, tools, "confirm", site)
+    assert (done.exit_code, done.stderr) == (
+        codes.REFUSED, f"snopair: confirming that {site} is off is refused: {sentence}\n")
+    assert not tools.calls
+
+
+def test_nothing_to_confirm_of_a_site_that_is_known_to_be_off(tmp_path: Path) -> None:
+    done = call(tmp_path, Tools("offline"), "confirm", "site-b", "-o", "json")
+    assert done.exit_code == 0 and json.loads(done.stdout)["done"] is True
+
+
+@pytest.mark.parametrize("code, power, says", [
+    (0, True, "the power is on"), (2, False, "the power is off"),
+    (1, None, "it does not tell: fence_ipmilan failed (1): it said nothing"),
+    (None, None, "it does not tell: fence_ipmilan did not answer within 60 s")])
+def test_what_a_device_says_of_the_power(code: Optional[int], power: Optional[bool], says: str) -> None:
+    (one,) = lifesigns.powers(target(), world(Devices([code])))
+    assert (one.name, one.on, str(one)) == ("fence-site-b-1", power, says)
+
+
+def test_a_connected_link_and_a_host_that_answers_are_life() -> None:
+    one = str(target().addresses[0])
+    links = LINKS.format("disconnected", "connected")
+    both = list(lifesigns.on_links(target(), world(Devices([], links)), silent(one)))
+    assert both == ["link 1 to site-b is connected: it is alive",
+                    f"{one}, link 0 of site-b, answers: its host is alive"]
+    assert not list(lifesigns.on_links(target(), world(Devices([])), silent()))
+
+
+def test_a_device_that_lies_does_not_count_as_one_that_switched_off() -> None:
+    devices = Devices([0, 0])
+    with pytest.raises(codes.SnopairError, match="took the order, and says that the power is on"):
+        lifesigns.switch_off(target(), world(devices))
+    assert devices.told == ["fence_ipmilan action=off", "fence_ipmilan action=status"]
+
+
+def test_switched_off_is_what_the_device_says_afterwards() -> None:
+    assert lifesigns.switch_off(target(), world(Devices([0, 2]))) == "fence-site-b-1 switched site-b off"
+
+
+def test_no_device_no_power_off() -> None:
+    bare = target(failover={"mode": "Confirm"}, sites=[{**site, "fencing": {}} for site in document()["spec"]["sites"]])
+    with pytest.raises(codes.SnopairError, match="site-b was not switched off: it has no fence device"):
+        lifesigns.switch_off(bare, world(Devices([])))
+
+
+def test_the_pair_is_known_without_the_api(tmp_path: Path) -> None:
+    file = tmp_path / "pair.json"
+    with pytest.raises(codes.CannotTell, match="cannot be read from"):
+        lifesigns.known_pair(World(pair=file))
+    file.write_text(json.dumps(document()))
+    assert lifesigns.known_pair(World(pair=file)).spec.sites[1].name == "site-b"
