@@ -11,7 +11,7 @@ from typing import Optional
 
 from k8sdeployment.conductor import pcs_batch
 from k8sdeployment.pair import facts, pacemaker
-from k8sdeployment.pair.cib import ROLL, Element, Operation
+from k8sdeployment.pair.cib import ROLL, Element, Operation, devices
 from k8sdeployment.pair.model import SNOPair
 from k8sdeployment.pair.roll import Lock
 from k8sdeployment.pair.status import CRM_MON, PairStatus, parse
@@ -20,6 +20,8 @@ from k8sdeployment.pair.status import CRM_MON, PairStatus, parse
 ASK, CONFIGURE = 15.0, 600.0
 _SAID = 200
 _LOCK = "snopair-lock"
+# What the fencer calls its own device for a hardware watchdog, which is in no configuration.
+_WATCHDOG = "watchdog"
 _LINK = re.compile(r"^LINK ID (\d+)")
 _PEER = re.compile(r"nodeid:\s+(\d+):\s+(\w+)")
 
@@ -108,6 +110,24 @@ class Cluster:
         old.write_text(ElementTree.tostring(before, encoding="unicode"))
         new.write_text(ElementTree.tostring(after, encoding="unicode"))
         self._run(pacemaker.push(str(new), str(old)), CONFIGURE, None)
+
+    def disarm(self, cib: Element) -> list[str]:
+        """Have this site's fencer forget the devices that are in the configuration no more; their names.
+
+        What leaves the configuration is not stopped (stop-orphan-resources=false), and the fencer keeps what a device's
+        start registered with it: it would go on fencing with a device that nobody sees any more.
+        """
+        listed = self._run(("stonith_admin", "--list-registered", "--output-as=xml"), ASK, None)
+        try:
+            registered = {str(item.text) for item in ElementTree.fromstring(listed).iter("item")} - {_WATCHDOG}
+        except ElementTree.ParseError as error:
+            raise ClusterError(f"stonith_admin wrote no XML: {error}") from error
+        strays = registered - set(devices(cib))
+        # One that came since that CIB was read is no stray.
+        found = sorted(strays - set(devices(self.cib()))) if strays else []
+        for name in found:
+            self._run(("stonith_admin", "--deregister", name), ASK, None)
+        return found
 
     def let_go(self, resource: str) -> None:
         """Forget a resource that is in the configuration no more, without stopping it."""

@@ -148,6 +148,8 @@ class Conductor:
 
     def _act(self, seen: Seen, view: PairStatus, cib: Element) -> Seen:
         """Do what is due."""
+        for name in self.parts.cluster.disarm(cib):
+            self.parts.say(f"{name} is in the configuration no more: it fences nothing from here any longer")
         renewed = self._renew(seen, view, cib)
         seen = replace(seen, maintenance=renewed.why, released=renewed.released)
         if renewed.step is not Step.NOTHING:

@@ -41,6 +41,11 @@ def property_value(cib: Element, name: str) -> Optional[str]:
     return None
 
 
+def devices(cib: Element) -> list[str]:
+    """The names of the fence devices in the configuration."""
+    return [str(one.get("id")) for one in cib.iterfind("configuration/resources//primitive[@class='stonith']")]
+
+
 # -- the status section ---------------------------------------------------------------------------------------------
 
 @dataclass(frozen=True)

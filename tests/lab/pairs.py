@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -57,7 +58,7 @@ def settled(lab: Lab, **where: str) -> bool:
     view = pairing.pair_status(lab)
     return bool(view and view.all_online() and not view.maintenance and not view.failures
                 and {name: view.where(name) for name in where} == where
-                and set(where) == {name for name in view.resources if not name.startswith("fence-")})
+                and set(where) == set(_works_of(view.resources)))
 
 
 def wait_settled(lab: Lab, seconds: float = CONVERGE, **where: str) -> None:
@@ -81,6 +82,7 @@ def restored(lab: Lab) -> None:
         waiting.until(lambda: all(renews_no_more(site, whole) for site in lab.sites.values()),
                       "both peers as the CR has them", CONVERGE, lambda: explain(lab))
         waiting.until(lambda: _alone(lab), f"{pairing.WORKLOAD} alone in the pair", CONVERGE, lambda: explain(lab))
+        waiting.until(lambda: armed(lab, "fence-"), "both sites' fencers knowing the devices alone", 60)
     for site in lab.sites.values() if changed else ():
         _gone(site)
 
@@ -89,7 +91,25 @@ def _alone(lab: Lab) -> bool:
     """Whether Pacemaker knows no other workload and no maintenance any more."""
     view = pairing.pair_status(lab)
     return bool(view and view.all_online() and not view.maintenance
-                and [name for name in view.resources if not name.startswith("fence-")] == [pairing.WORKLOAD])
+                and _works_of(view.resources) == [pairing.WORKLOAD])
+
+
+def _works_of(resources: Iterable[str]) -> list[str]:
+    """What of Pacemaker's resources is no fence device and stands for no person."""
+    return [name for name in resources if not name.startswith(("fence-", "confirm-"))]
+
+
+def armed(lab: Lab, kind: str) -> bool:
+    """Whether every site's fencer knows a device of this kind, and nothing that is in the configuration no more."""
+    view = pairing.pair_status(lab)
+    wanted = {name for name in view.resources if name not in _works_of([name])} if view else set()
+    return bool(wanted) and all(name.startswith(kind) for name in wanted) and all(
+        0 < len(known) and known <= wanted for known in map(_registered, lab.sites.values()))
+
+
+def _registered(site: Site) -> set[str]:
+    said = site.peer(["stonith_admin", "--list-registered", "--output-as=xml"])
+    return {str(item.text) for item in ElementTree.fromstring(said).iter("item")}
 
 
 def renews_no_more(site: Site, whole: dict[str, Any]) -> bool:
@@ -114,6 +134,8 @@ def _gone(site: Site) -> None:
 def _holds(site: Site, whole: dict[str, Any]) -> bool:
     there = pairing.resource(site)["spec"]
     return bool(there["corosync"] == whole["spec"]["corosync"] and there["peer"]["image"] == pairing.PEER_IMAGE
+                and there.get("failover", {}).get("mode", "Automatic") == whole["spec"].get("failover", {}).get(
+                    "mode", "Automatic")
                 and _works(there) == _works(whole["spec"]))
 
 
