@@ -49,6 +49,6 @@ def confirm_verb(context: click.Context, site: str, fence: bool, timeout: int, o
                                for one in powers if one.on], False)
     for one in powers:
         deed.say(f"  0.0 s  {one.name}: {one}")
-    seconds = deeds.confirm(name, tries, deed.patience)
+    seconds = deeds.confirm(name, tries, pair.spec.quorum.mode, deed.patience)
     return deed.done(f"{name} counts as off by {'its fence device' if tries else 'your word'} ({seconds:.1f} s)",
                      site=name, by="device" if tries else "person", seconds=round(seconds, 1))

@@ -23,6 +23,7 @@ _LOCK = "snopair-lock"
 # What the fencer calls its own device for a hardware watchdog, which is in no configuration.
 _WATCHDOG = "watchdog"
 _LINK = re.compile(r"^LINK ID (\d+)")
+_VOTES = re.compile(r"^State:\s+Connected$", re.MULTILINE)
 _PEER = re.compile(r"nodeid:\s+(\d+):\s+(\w+)")
 
 
@@ -88,6 +89,15 @@ class Cluster:
             elif (peer := _PEER.search(line)) is not None and peer[2] != "localhost":
                 found[number] = peer[2] == "connected"
         return found
+
+    def heard(self, pair: SNOPair) -> bool:
+        """Whether the arbitrator answers this site; true of a pair that has none."""
+        if pair.spec.quorum.arbitrator is None:
+            return True
+        try:
+            return _VOTES.search(self._run(("corosync-qdevice-tool", "-s"), ASK, None)) is not None
+        except ClusterError:  # it ends by itself when it does not like what it is told, and is started again
+            return False
 
     def tell(self, value: str) -> None:
         """Set this node's attribute that the other site reads."""
