@@ -11,7 +11,8 @@ from k8sdeployment.pair.model import Arbitrator, SNOPair, Spec
 Fields = Iterable[tuple[str, object]]
 # Milliseconds until a silent arbitrator counts as gone, and until a change of the membership is judged without it. Half
 # of the usual ones: while Corosync waits for a vote, a survivor neither knows of the loss nor does anything about it.
-# The second is longer, since the arbitrator must first give a site up that vanished, and it waits for 1.5 of the first.
+# The second is longer, since the arbitrator must first give a site up that vanished: after 1.5 heartbeats of 0.8 of the
+# first each, 6 s.
 DEVICE_TIMEOUT, DEVICE_SYNC_TIMEOUT = 5000, 10_000
 
 
