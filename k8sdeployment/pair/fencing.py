@@ -1,7 +1,7 @@
 """Fence devices: what their agents are told, and how a device is proven before anybody relies on it."""
 
 from k8sdeployment.pair import paths
-from k8sdeployment.pair.model import Device, Site
+from k8sdeployment.pair.model import Device, Site, Spec
 
 Parameters = dict[str, str]
 
@@ -17,6 +17,11 @@ _IPMI = {"fence_ipmilan", "fence_ipmilanplus", "fence_idrac", "fence_ilo3", "fen
 def device_id(site: Site, rank: int) -> str:
     """The name in Pacemaker of the device that fences `site` and is tried as number `rank` (from 1)."""
     return f"fence-{site.name}-{rank}"
+
+
+def shoots(spec: Spec) -> bool:
+    """Whether a site fences the other one by itself."""
+    return spec.fencing.mode == "Required" and spec.failover.mode == "Automatic"
 
 
 def confirmation_id(site: Site) -> str:

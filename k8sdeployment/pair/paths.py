@@ -14,7 +14,7 @@ HOST_STATE = "/var/lib/aos"
 ALERTS = "/var/log/pacemaker/alerts.jsonl"
 # What the conductor must know again after a boot: the CR while the API is away, the recoveries.
 CONDUCTOR = "/var/lib/snopair"
-PAIR_FILE = "pair.json"
+PAIR_FILE, DRILL_FILE = "pair.json", "drill.json"
 # What the conductor saw last, a report.Status as JSON, for whoever asks on this site while its API is away.
 STATUS = f"{PERMITS}/status.json"
 
