@@ -5,6 +5,8 @@ PYTHON = "/opt/aos/bin/python"
 AGENT_LIBRARY = "/usr/lib/ocf/lib/aos"
 COROSYNC = "/etc/corosync"
 FENCING = "/etc/aos/fencing"
+# In the memory that the pod's containers share.
+PROVEN = "/run/aos-fencing"
 PCSD_PASSWORD = "/etc/aos/pcsd"
 WORKLOADS = "/etc/aos/pair"
 PERMITS = "/run/aos"
@@ -17,8 +19,3 @@ CONDUCTOR = "/var/lib/snopair"
 PAIR_FILE, DRILL_FILE = "pair.json", "drill.json"
 # What the conductor saw last, a report.Status as JSON, for whoever asks on this site while its API is away.
 STATUS = f"{PERMITS}/status.json"
-
-
-def fencing_secret(secret: str, key: str) -> str:
-    """The file that holds the value `key` of a fencing Secret."""
-    return f"{FENCING}/{secret}/{key}"

@@ -105,7 +105,7 @@ class Recovery(Seen):
     detected: datetime
     """When the loss was seen."""
     fenced_by: Short = ""
-    """The device that fenced the lost site; empty when none had to."""
+    """The device that fenced the lost site, or `a person` whose word it was; empty when none had to."""
     fenced_seconds: Optional[Seconds] = None
     started_seconds: Optional[Seconds] = None
     """When its start began."""
