@@ -10,7 +10,7 @@ from k8sdeployment.cli.codes import INTERRUPTED, MEANINGS
 # Where each verb stands.
 VERBS = {
     "status": "status", "move": "acting", "evict": "acting", "return": "acting", "maintenance": "acting",
-    "confirm": "confirm",
+    "confirm": "confirm", "drill": "drill",
     "history": "history", "init": "init", "check": "check", "gate": "gate",
     "must-gather": "must_gather", "completion": "completion", "seed": "seed",
 }

@@ -3,7 +3,6 @@
 import json
 import secrets
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal, Optional
 
 import click
@@ -11,13 +10,11 @@ import click
 from k8sdeployment.cli.both import BothVerb, places
 from k8sdeployment.cli.codes import CallError
 from k8sdeployment.cli.findings import Finding, report, told
-from k8sdeployment.cli.reading import load_pair, read_pair
+from k8sdeployment.cli.reading import kept_pair, load_pair, read_pair
 from k8sdeployment.cli.reach import CONTAINER, POD, Place
 from k8sdeployment.cli.verb import world_of
 from k8sdeployment.cli.world import ProgramError, World
-from k8sdeployment.pair import paths
 
-KEPT = f"{paths.CONDUCTOR}/pair.json"
 # Seconds for a look on a host: the other site may be silent on eight links.
 LOOK_SECONDS, POD_SECONDS = 45.0, 150.0
 
@@ -42,10 +39,10 @@ def check_verb(context: click.Context, /, source: Optional[str], here: bool, pod
 
 def _here(world: World, source: Optional[str]) -> list[Finding]:
     from k8sdeployment.cli import hostlook
-    kept = source or (KEPT if Path(KEPT).exists() else "")
-    if not kept:
+    if not source and not world.pair.exists():
         raise CallError("the pair is not known here yet; give --from FILE")
-    return list(hostlook.look(load_pair(read_pair(kept)).spec, world, hostlook.Net()))
+    pair = load_pair(read_pair(source)) if source else kept_pair(world)
+    return list(hostlook.look(pair.spec, world, hostlook.Net()))
 
 
 def _outside(world: World, meant: Mapping[str, Place], source: Optional[str], pods: bool) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import click
 
 from k8sdeployment.cli import deeds, names, refusals
 from k8sdeployment.cli.acting import Deed
+from k8sdeployment.cli.reading import kept_pair
 from k8sdeployment.cli.refusals import Objection
 from k8sdeployment.cli.verb import PairVerb
 
@@ -36,19 +37,20 @@ def confirm_verb(context: click.Context, site: str, fence: bool, timeout: int, o
     # Loaded when it is needed: the model takes longer than the rest of the program.
     from k8sdeployment.cli import hostlook
     from k8sdeployment.cli import lifesigns as life
-    pair = life.known_pair(deed.world)
-    target = pair.spec.site(name)
+    from k8sdeployment.pair.fencing import shoots
+    spec = kept_pair(deed.world).spec
+    target = spec.site(name)
     refusals.insist(what, [Objection(one) for one in life.on_links(target, deed.world, hostlook.Net())], False)
     if fence:
         deed.say(f"  0.0 s  {life.switch_off(target, deed.world)}")
     powers = life.powers(target, deed.world)
     # Pacemaker, where it may fence, could not try without quorum: its device is better than anybody's word.
-    tries = life.shoots(pair) and not deed.live.view.quorate and any(one.on for one in powers)
+    tries = shoots(spec) and not deed.live.view.quorate and any(one.on for one in powers)
     if not tries:
         refusals.insist(what, [Objection(f"{one.name} says that its power is on: switch it off there, or with --fence")
                                for one in powers if one.on], False)
     for one in powers:
         deed.say(f"  0.0 s  {one.name}: {one}")
-    seconds = deeds.confirm(name, tries, pair.spec.quorum.mode, deed.patience)
+    seconds = deeds.confirm(name, tries, spec.quorum.mode, deed.patience)
     return deed.done(f"{name} counts as off by {'its fence device' if tries else 'your word'} ({seconds:.1f} s)",
                      site=name, by="device" if tries else "person", seconds=round(seconds, 1))

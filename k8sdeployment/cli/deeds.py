@@ -55,7 +55,7 @@ def move(work: Work, source: str, target: str, patience: Patience) -> float:
         raise _not_moved(work, target, patience, error) from error
     finally:
         _tidy(work, before, world)
-    patience.until(lambda found: _elsewhere(found, work, target), f"the move of {work.name}")
+    patience.until(lambda found: elsewhere(found, work, target), f"the move of {work.name}")
     return world.monotonic() - begin
 
 
@@ -83,7 +83,7 @@ def without(constraint: str) -> tuple[str, ...]:
     return "cibadmin", "--delete", "--xml-text", f'<rsc_location id="{constraint}"/>'
 
 
-def _elsewhere(found: Live, work: Work, target: str) -> str:
+def elsewhere(found: Live, work: Work, target: str) -> str:
     """What a workload lacks to run on the target; "" when it does."""
     assert found.view is not None
     if found.view.where(work.resource) == target:
@@ -111,7 +111,7 @@ def _evicted(found: Live, site: str, refuge: str, works: list[Work]) -> str:
         seen = found.view.resources.get(work.resource)
         if seen is not None and site in seen.nodes:
             return f"{work.name} is {seen.role.lower()} on {site}"
-    return next((lack for work in works if (lack := _elsewhere(found, work, refuge))), "")
+    return next((lack for work in works if (lack := elsewhere(found, work, refuge))), "")
 
 
 def give_back(site: str, patience: Patience) -> float:

@@ -44,6 +44,9 @@ KEYS = {
     "inSync.message": "the fields that differ",
     "inSync.since": "since when it is so",
     "lastRecovery": "the last failover, with the keys of `history`; null for none",
+    "drill.last": "the last drill that fenced the other site from here: `ended`, `target`, `good`, `message`, "
+                  "`fencedSeconds`, `availableSeconds`, `returnedSeconds`; null for none",
+    "drill.overdue": "whether it is longer ago than spec.fencing.drillEvery, failed, or was never done",
     "foreign[]": "what somebody set in Pacemaker beside the pair",
     "failures[]": "failed operations that Pacemaker remembers",
     "waitingFor": "what the operator waits for",
@@ -65,6 +68,7 @@ def document(view: View) -> Object:
         "fencing": {**_statement(view.fencing), "devices": {name: _time(when) for name, when in view.proven.items()}},
         "inSync": _statement(view.sync),
         "lastRecovery": dict(view.recovery) or None,
+        "drill": {"last": dict(view.drill) or None, "overdue": view.drill_overdue},
         "foreign": list(view.foreign),
         "failures": list(view.failures),
         "waitingFor": view.waiting,

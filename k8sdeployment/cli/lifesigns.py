@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Optional
 
 from k8sdeployment.cli import hostlook
-from k8sdeployment.cli.codes import CannotTell, SnopairError
+from k8sdeployment.cli.codes import SnopairError
 from k8sdeployment.cli.hostlook import Net
 from k8sdeployment.cli.world import ProgramError, World
-from k8sdeployment.pair import cr, fencing
-from k8sdeployment.pair.model import Device, Site, SNOPair
+from k8sdeployment.pair import fencing
+from k8sdeployment.pair.model import Device, Site
 
 
 @dataclass(frozen=True)
@@ -27,20 +26,6 @@ class Power:
         return self.why if self.on is None else f"the power is {'on' if self.on else 'off'}"
 
 
-def known_pair(world: World) -> SNOPair:
-    """The SNOPair as the conductor of this site keeps it, for the API may be away."""
-    try:
-        return cr.load(json.loads(world.pair.read_text(encoding="utf-8")))
-    except (OSError, ValueError, cr.PairError) as error:
-        raise CannotTell(f"the SNOPair of this site cannot be read from {world.pair} (call it in the conductor's "
-                         f"container): {error}") from None
-
-
-def shoots(pair: SNOPair) -> bool:
-    """Whether Pacemaker fences a lost site by itself."""
-    return pair.spec.failover.mode == "Automatic" and pair.spec.fencing.mode == "Required"
-
-
 def on_links(target: Site, world: World, net: Net) -> Iterator[str]:
     """Why a site is alive, as its links show it."""
     links = hostlook.connected(world) or {}
@@ -52,10 +37,10 @@ def on_links(target: Site, world: World, net: Net) -> Iterator[str]:
 
 def powers(target: Site, world: World) -> list[Power]:
     """What each fence device of a site says of its power."""
-    return [_ask(target, rank, device, world) for rank, device in enumerate(target.fencing.devices, start=1)]
+    return [ask(target, rank, device, world) for rank, device in enumerate(target.fencing.devices, start=1)]
 
 
-def _ask(target: Site, rank: int, device: Device, world: World) -> Power:
+def ask(target: Site, rank: int, device: Device, world: World) -> Power:
     """What a device says of its target's power."""
     name = fencing.device_id(target, rank)
     try:
@@ -77,7 +62,7 @@ def switch_off(target: Site, world: World) -> str:
         except ProgramError as error:
             failed.append(f"{name}: {error}")
             continue
-        power = _ask(target, rank, device, world)
+        power = ask(target, rank, device, world)
         if power.on is False:
             return f"{name} switched {target.name} off"
         failed.append(f"{name}: it took the order, and says that the power is {'on' if power.on else 'unknown'}")

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from k8sdeployment.cli.codes import CallError
+from k8sdeployment.cli.codes import CallError, CannotTell
+from k8sdeployment.cli.world import World
 
 if TYPE_CHECKING:
     from k8sdeployment.pair.model import SNOPair
@@ -25,6 +26,13 @@ def read_pair(source: str) -> dict[str, Any]:
     if len(pairs) != 1:
         raise CallError(f"{source} holds {len(pairs) or 'no'} SNOPairs; it must hold one")
     return pairs[0]
+
+
+def kept_pair(world: World) -> "SNOPair":
+    """The pair as the conductor of this site keeps it, for the API may be away. CannotTell where it keeps none."""
+    if not world.pair.exists():
+        raise CannotTell(f"the pair is not known here: {world.pair} is not there; call it in the conductor's container")
+    return load_pair(read_pair(str(world.pair)))
 
 
 def load_pair(document: Mapping[str, Any]) -> "SNOPair":

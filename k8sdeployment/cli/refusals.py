@@ -7,11 +7,14 @@ the cluster would not, or could not, do it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from k8sdeployment.cli.codes import CallError, Refusal
 from k8sdeployment.cli.live import Live, Work
 from k8sdeployment.cli.view import View, WorkView
+
+if TYPE_CHECKING:
+    from k8sdeployment.pair.model import Spec
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,26 @@ def to_confirm(view: View, name: str) -> Iterator[Objection]:
         yield Objection(f"this is {name}: it is asked on the other site, about the one that is gone")
     elif state not in ("offline", "unclean"):
         yield Objection(f"{name} is {state}: it is alive")
+
+
+def to_drill(view: View, live: Live, name: str, works: Optional[Sequence[Work]], spec: "Spec") -> Iterator[Objection]:
+    """Fencing the other site on purpose. `works`: what shall be taken over from it; None when nothing shall."""
+    yield from _nobody_acts(view, live)
+    if live.lock() is not None:
+        yield Objection("a peer is being renewed or taken away: wait for that")
+    if spec.fencing.mode == "Disabled" or spec.failover.mode == "Confirm":
+        yield Objection("nothing is fenced by itself in this pair, so there is nothing to rehearse")
+    if name == view.site:
+        yield Objection(f"this is {name}: call it on the other site, which would take over")
+    elif _state(view, name) != "online":
+        yield Objection(f"{name} is {_state(view, name)}: only a site that is online can be seen to go and to return")
+    running = [work for work in live.works if _seen(view, work).site == name]
+    if works is None:
+        yield from (Objection(f"{work.name} runs on {name}: --takeover takes it over, with the service away meanwhile")
+                    for work in running)
+        return
+    for work in works:
+        yield from _not_ready(_seen(view, work), view.site)
 
 
 def _nobody_decides(live: Live) -> Iterator[Objection]:

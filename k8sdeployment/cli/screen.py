@@ -59,6 +59,7 @@ def _facts(view: View) -> Table:
         told = ", ".join(f"{name} {ago(when, view.now)}" for name, when in sorted(view.proven.items()))
         table.add_row(Text("last proof", style=DIM), Text(told))
     table.add_row(Text("last recovery", style=DIM), Text(recovery(view.recovery, view.now)))
+    table.add_row(Text("last drill", style=DIM), _drill(view))
     table.add_row(Text("conductor", style=DIM), _conductor(view))
     return table
 
@@ -99,6 +100,16 @@ def _row(work: WorkView, view: View) -> Iterator[Text]:
     else:
         yield Text(f"{work.other} ready" if work.takeover else f"{work.other} not ready: {work.lacking}",
                    style=GOOD if work.takeover else BAD)
+
+
+def _drill(view: View) -> Text:
+    """When somebody last saw the other site fenced from here, and what came of it."""
+    due = "; due: `snopair drill --fence`" if view.drill_overdue else ""
+    if not view.drill:
+        return Text(f"never{due}" if due else "never")
+    good = view.drill.get("good") is True
+    return Text(f"{ago(moment(view.drill.get('ended')), view.now)}: {view.drill.get('message')}{due}",
+                style="" if good else BAD)
 
 
 def recovery(found: Any, now: datetime) -> str:

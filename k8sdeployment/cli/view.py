@@ -76,6 +76,8 @@ class View:
     sync: Statement
     degraded: Statement
     recovery: Mapping[str, Any] = field(default_factory=dict)
+    drill: Mapping[str, Any] = field(default_factory=dict)
+    drill_overdue: bool = False
     foreign: tuple[str, ...] = ()
     waiting: str = ""
     failures: tuple[str, ...] = ()
@@ -99,9 +101,15 @@ def join(live: Live, seen: Snapshot, now: float) -> View:
         works=tuple(_works(live, seen)), protection=_protection(live, seen),
         fencing=_statement(seen, "FencingProven"), proven=_proofs(live, seen), sync=_statement(seen, "PeerInSync"),
         degraded=_statement(seen, "Degraded"), recovery=next(iter(seen.listed("recoveries")), {}),
+        drill=_object(seen, "drill"), drill_overdue=seen.said.get("drillOverdue") is True,
         foreign=_foreign(seen), waiting=word(seen.said, "waitingFor"),
         failures=live.view.failures if live.view else (),
     )
+
+
+def _object(seen: Snapshot, name: str) -> Mapping[str, Any]:
+    found = seen.said.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _foreign(seen: Snapshot) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Optional
 
+from k8sdeployment import __version__
 from k8sdeployment.conductor.cluster import Cluster
 from k8sdeployment.pair import facts
 from k8sdeployment.pair.cib import Element, overcome, record
@@ -54,6 +55,10 @@ class Conduct:
             return Conducted(foreign=tuple(foreign(cib, wanted)))
         if view.dc != site:
             return Conducted(waits=f"{view.dc} is about to configure the cluster")
+        if theirs is not None and theirs.version != __version__:
+            # What this version sets the other one's image may not have, the programs of a fence device say.
+            return Conducted(waits=f"{pair.spec.other(site).name} runs version {theirs.version} and {site} "
+                                   f"{__version__}: the configuration stays as it is until both run the same")
         restored = record(cib).digest == digest
         self._cluster.push(cib, outcome.cib)
         return Conducted(outcome.changes, restored, foreign=tuple(foreign(outcome.cib, wanted)))

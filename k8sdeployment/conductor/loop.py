@@ -124,7 +124,7 @@ class Conductor:
             return
         self.parts.prover.look(pair, site)
         seen = Seen(pair=pair, site=site, now=datetime.now(timezone.utc), mine=self._facts(pair),
-                    recoveries=self.parts.store.recoveries())
+                    recoveries=self.parts.store.recoveries(), drill=self.parts.store.drill())
         try:
             view, cib = self.parts.cluster.view(), self.parts.cluster.cib()
             seen = self._observed(seen, view, cib)

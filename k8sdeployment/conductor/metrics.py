@@ -28,6 +28,8 @@ METRICS = {
     "snopair_fence_device_proof_age_seconds": "Seconds since the last proof of the device.",
     "snopair_recovery_seconds": "The last recovery of the workload: seconds from the loss to each of its steps.",
     "snopair_recovery_timestamp_seconds": "When the loss behind the workload's last recovery was seen, epoch seconds.",
+    "snopair_drill_timestamp_seconds": "When the other site was last fenced from here on purpose, epoch seconds.",
+    "snopair_drill_overdue": "1 when that is longer ago than spec.fencing.drillEvery, failed, or was never done.",
     "snopair_foreign_settings": "Settings in Pacemaker that are not the pair's.",
 }
 Look = Callable[[], tuple[Status, dict[str, Proof]]]
@@ -59,6 +61,9 @@ class Metrics(Collector):
         yield _family("snopair_fence_device_proof_age_seconds", ["device"], [
             ((name,), now.timestamp() - proof.when) for name, proof in proofs.items()])
         yield from _recoveries(status)
+        yield _family("snopair_drill_timestamp_seconds", [], [
+            ((), status.drill.ended.timestamp())] if status.drill else [])
+        yield _family("snopair_drill_overdue", [], [((), float(status.drill_overdue))])
         yield _family("snopair_foreign_settings", [], [((), float(len(status.foreign)))])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Optional
 
 from k8sdeployment.conductor.cluster import ClusterError, run
+from k8sdeployment.conductor.passwords import Passwords
 from k8sdeployment.pair import fencing
 from k8sdeployment.pair.facts import Proof
 from k8sdeployment.pair.model import Device, SNOPair
@@ -13,13 +14,16 @@ from k8sdeployment.pair.model import Device, SNOPair
 # Seconds between two questions to a device that answered, and to one that did not.
 AGAIN, SOON = 300.0, 30.0
 
-Ask = Callable[[Device], Optional[str]]
+Ask = Callable[[Device, bool], Optional[str]]
 
 
-def ask(device: Device) -> Optional[str]:
-    """None when the device told the power of its target; else why it did not. The agent reads its words from stdin."""
+def ask(device: Device, new: bool) -> Optional[str]:
+    """None when the device told the power of its target; else why it did not. The agent reads its words from stdin.
+
+    `new`: with the Secret's own password, else with the one that was proven.
+    """
     try:
-        run((device.agent,), fencing.ANSWER, fencing.proof(device))
+        run((device.agent,), fencing.ANSWER, fencing.proof(device, new))
     except ClusterError as error:
         return None if error.status in fencing.POWER else str(error)
     return None
@@ -28,8 +32,9 @@ def ask(device: Device) -> Optional[str]:
 class Prover:
     """Asks in a thread of its own, for a device may take a minute to say nothing."""
 
-    def __init__(self, ask: Ask = ask, clock: Callable[[], float] = time.time) -> None:
-        self._ask, self._clock = ask, clock
+    def __init__(self, ask: Ask = ask, clock: Callable[[], float] = time.time,
+                 passwords: Optional[Passwords] = None) -> None:
+        self._ask, self._clock, self._passwords = ask, clock, passwords or Passwords()
         self._proofs: dict[str, Proof] = {}
         self._due: dict[str, float] = {}
         self._words: dict[str, str] = {}
@@ -49,13 +54,40 @@ class Prover:
             self._proofs.pop(name, None)  # it was proven with other words
             self._due.pop(name, None)
         self._words = words
-        due = {name: device for name, device in devices.items() if self._due.get(name, 0.0) <= time.monotonic()}
+        due = {name: device for name, device in devices.items() if self._is_due(name, device)}
         if due and (self._running is None or not self._running.is_alive()):
             self._running = threading.Thread(target=self._prove, args=(due,), daemon=True)
             self._running.start()
 
+    def _is_due(self, name: str, device: Device) -> bool:
+        """By its time, or at once when its Secret says something new after a good answer."""
+        last = self._proofs.get(name)
+        fresh = last is not None and last.good and not last.note and self._passwords.new(device)
+        return fresh or self._due.get(name, 0.0) <= time.monotonic()
+
     def _prove(self, devices: dict[str, Device]) -> None:
         for name, device in devices.items():
-            why = self._ask(device)
-            self._proofs[name] = Proof(why is None, int(self._clock()), why or "")
-            self._due[name] = time.monotonic() + (AGAIN if why is None else SOON)
+            proof = self._proven(device)
+            self._proofs[name] = proof
+            self._due[name] = time.monotonic() + (AGAIN if proof.good and not proof.note else SOON)
+
+    def _proven(self, device: Device) -> Proof:
+        """A new password is used only when the device has answered to it."""
+        note = ""
+        if self._passwords.new(device):
+            why = self._ask(device, True)
+            if why is None or not self._passwords.known(device):
+                return self._kept(device, why)
+            ref = device.secret_ref
+            note = f"the new {ref.key} of Secret {ref.name} is not used, for it failed: {why}" if ref else ""
+        why = self._ask(device, False)
+        return Proof(why is None, int(self._clock()), why or "", note)
+
+    def _kept(self, device: Device, why: Optional[str]) -> Proof:
+        note = ""
+        try:
+            if why is None:
+                self._passwords.keep(device)
+        except OSError as error:
+            note = f"its password cannot be kept: {error.strerror}; the Secret's own is used"
+        return Proof(why is None, int(self._clock()), why or "", note)

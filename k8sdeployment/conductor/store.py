@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from k8sdeployment.pair import paths
 from k8sdeployment.pair.recovery import MOST
-from k8sdeployment.pair.report import Recovery, Status
+from k8sdeployment.pair.report import Drill, Recovery, Status
 
 _RECOVERIES = TypeAdapter(tuple[Recovery, ...])
 
@@ -20,6 +20,7 @@ class Store:
 
     def __init__(self, directory: Path, status: Path) -> None:
         self._pair, self._recoveries = directory / paths.PAIR_FILE, directory / "recoveries.json"
+        self._drill = directory / paths.DRILL_FILE
         self._status = status
 
     def pair(self) -> Optional[dict[str, Any]]:
@@ -41,6 +42,13 @@ class Store:
             return _RECOVERIES.validate_python(_read(self._recoveries) or ())
         except ValidationError:
             return ()
+
+    def drill(self) -> Optional[Drill]:
+        """The last rehearsal, as `snopair drill` wrote it; None where the file is missing or damaged."""
+        try:
+            return Drill.model_validate(_read(self._drill))
+        except ValidationError:
+            return None
 
     def keep_recoveries(self, newer: Iterable[Recovery]) -> tuple[Recovery, ...]:
         """The kept ones with newer ones on top: alerts are thrown away in time, recoveries are not."""

@@ -61,6 +61,12 @@ ALARMS = (
            "Wrong password: put the right one into the Secret that the device's `secretRef` names; it is asked again "
            "within half a minute of kubelet bringing it into the pod.",
            "Unreachable: is the BMC's network up, seen from this site?")),
+    Alarm("SnopairDrillOverdue", "snopair_drill_overdue == 1", "1d", WARNING,
+          "Nobody has seen for long that this site can fence the other one, or the last drill failed.",
+          ("`snopair status` tells the last drill and what went wrong.",
+           "`snopair drill` first: it disturbs nothing and finds most of what could fail.",
+           "Then, at a quiet hour, `snopair drill --fence` on this site: it fences the other one, sees it return, and "
+           "costs no service while that one runs nothing. On the other site the same.")),
     Alarm("SnopairTakeoverNotReady", 'snopair_condition{type="TakeoverReady"} == 0', "15m", WARNING,
           "The passive site could not take a workload now.",
           ("`snopair status` names the workload and what it lacks: an image, a Secret, room, its gate.",

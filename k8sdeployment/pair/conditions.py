@@ -162,6 +162,7 @@ def _troubles(seen: Seen) -> Iterator[str]:
         yield seen.waits
     yield from (f"link {number} to {seen.other} is down" for number, up in sorted(seen.links.items()) if not up)
     yield from _unheard(seen)
+    yield from (f"{name}: {proof.note}" for name, proof in seen.mine.proofs.items() if proof.note)
     yield from seen.view.failures
     blocked = {pacemaker.resource_id(work): work.name for work in seen.pair.spec.workloads}
     yield from (f"{name} is blocked: its stop failed and {seen.other} could not be fenced"

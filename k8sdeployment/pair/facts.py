@@ -25,11 +25,15 @@ _MOST = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Proof:
-    """A fence device's last answer: whether it told its target's power, when (epoch seconds), and else why not."""
+    """A fence device's last answer: whether it told its target's power, when (epoch seconds), and else why not.
+
+    `note`: what a person should know although it is good.
+    """
 
     good: bool
     when: int
     why: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ def decode(text: str) -> Optional[Facts]:
             generation=int(found.get("generation", 0)), spec=dict(found.get("spec", {})),
             workloads={name: Told(bool(one["ready"]), str(one.get("reason", "")), str(one.get("template", "")))
                        for name, one in found.get("workloads", {}).items()},
-            proofs={name: Proof(bool(one["good"]), int(one["when"]), str(one.get("why", "")))
+            proofs={name: Proof(bool(one["good"]), int(one["when"]), str(one.get("why", "")),
+                                str(one.get("note", "")))
                     for name, one in found.get("proofs", {}).items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError, zlib.error):

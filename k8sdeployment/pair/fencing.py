@@ -1,7 +1,7 @@
 """Fence devices: what their agents are told, and how a device is proven before anybody relies on it."""
 
 from k8sdeployment.pair import paths
-from k8sdeployment.pair.model import Device, Site
+from k8sdeployment.pair.model import Device, Site, Spec
 
 Parameters = dict[str, str]
 
@@ -19,30 +19,37 @@ def device_id(site: Site, rank: int) -> str:
     return f"fence-{site.name}-{rank}"
 
 
+def shoots(spec: Spec) -> bool:
+    """Whether a site fences the other one by itself."""
+    return spec.fencing.mode == "Required" and spec.failover.mode == "Automatic"
+
+
 def confirmation_id(site: Site) -> str:
     """The name in Pacemaker of what stands for a person's word that `site` is off."""
     return f"confirm-{site.name}"
 
 
-def device_parameters(device: Device) -> Parameters:
-    """What the agent is told: the CR's parameters, and where it finds its password. Never the password."""
+def device_parameters(device: Device, new: bool = False) -> Parameters:
+    """What the agent is told: the CR's parameters, and where it finds its password. Never the password.
+
+    `new`: the Secret's own value, also where the device has answered to an older one; see conductor/passwords.py.
+    """
     ref = device.secret_ref
     if ref is None:
         return dict(device.parameters)
-    file = paths.fencing_secret(ref.name, ref.key)
-    if device.agent in _IPMI:
-        secret = {"ipmitool_path": f"{paths.PROGRAMS}/ipmitool", "password_script": f"echo {file}"}
-    else:
-        secret = {"password_script": f"cat {file}"}
-    return {**device.parameters, **secret}
+    ipmi = device.agent in _IPMI
+    script = " ".join((f"{paths.PROGRAMS}/secret", *(["--new"] if new else []), *(["--path"] if ipmi else []),
+                       ref.name, ref.key))
+    tool = {"ipmitool_path": f"{paths.PROGRAMS}/ipmitool"} if ipmi else {}
+    return {**device.parameters, **tool, "password_script": script}
 
 
-def proof(device: Device) -> str:
+def proof(device: Device, new: bool = False) -> str:
     """The input with which the agent, run by hand, tells the power: it ends with a code of POWER, else it failed."""
-    return order(device, "status")
+    return order(device, "status", new)
 
 
-def order(device: Device, action: str) -> str:
+def order(device: Device, action: str, new: bool = False) -> str:
     """The input with which the agent, run by hand, does something: status, off, on."""
-    words = {**device_parameters(device), "action": action}
+    words = {**device_parameters(device, new), "action": action}
     return "".join(f"{name}={value}\n" for name, value in sorted(words.items()))

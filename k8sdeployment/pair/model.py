@@ -112,6 +112,8 @@ class FencingPolicy(Part):
 
     mode: Literal["Required", "Disabled"] = "Required"
     """Disabled gives up the promise that a workload runs at most once; it is for laboratories."""
+    drill_every: Milliseconds = 90 * 24 * 3_600_000
+    """How often somebody should see the fencing work, with `snopair drill --fence`; an alert tells when it is due."""
 
 
 class Failover(Part):

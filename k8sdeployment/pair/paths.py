@@ -6,6 +6,8 @@ AGENT_LIBRARY = "/usr/lib/ocf/lib/aos"
 COROSYNC = "/etc/corosync"
 QDEVICE = f"{COROSYNC}/qdevice/net/nssdb"
 FENCING = "/etc/aos/fencing"
+# In the memory that the pod's containers share.
+PROVEN = "/run/aos-fencing"
 PCSD_PASSWORD = "/etc/aos/pcsd"
 WORKLOADS = "/etc/aos/pair"
 PERMITS = "/run/aos"
@@ -15,11 +17,6 @@ HOST_STATE = "/var/lib/aos"
 ALERTS = "/var/log/pacemaker/alerts.jsonl"
 # What the conductor must know again after a boot: the CR while the API is away, the recoveries.
 CONDUCTOR = "/var/lib/snopair"
-PAIR_FILE = "pair.json"
+PAIR_FILE, DRILL_FILE = "pair.json", "drill.json"
 # What the conductor saw last, a report.Status as JSON, for whoever asks on this site while its API is away.
 STATUS = f"{PERMITS}/status.json"
-
-
-def fencing_secret(secret: str, key: str) -> str:
-    """The file that holds the value `key` of a fencing Secret."""
-    return f"{FENCING}/{secret}/{key}"

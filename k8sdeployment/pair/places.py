@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Optional
 
-from k8sdeployment.pair import conditions, pacemaker, recovery
+from k8sdeployment.pair import conditions, fencing, pacemaker, recovery
 from k8sdeployment.pair.cib import operations, section
 from k8sdeployment.pair.model import Workload
 from k8sdeployment.pair.report import Takeover, WorkloadSeen
@@ -120,7 +120,7 @@ def _lacking(seen: Seen, work: Workload, place: str) -> Iterator[str]:
         yield "the cluster is in maintenance mode"
     if node.standby:
         yield f"{other} is in standby"
-    if seen.pair.spec.fencing.mode == "Required" and seen.pair.spec.failover.mode == "Automatic":
+    if fencing.shoots(seen.pair.spec):
         yield from (f"{other} could not fence {place}: {why}" for why in conditions.unproven(
             seen.pair.spec, told, other, int(seen.now.timestamp())))
     half = told.workloads.get(work.name)

@@ -17,6 +17,9 @@ MOST = 32
 # Seconds after a loss during which a start of a workload belongs to it: a fence that fails is tried for a long time.
 BELONGS = 3600.0
 
+# Who fenced a site that `snopair confirm`, or `stonith_admin --confirm`, said to be off; and Pacemaker's word for it.
+PERSON, _HUMAN = "a person", " by a human "
+
 
 @dataclass(frozen=True)
 class Alert:
@@ -45,11 +48,12 @@ def parse(line: str) -> Optional[Alert]:
 
 @dataclass(frozen=True)
 class Loss:
-    """A site that was lost: when, and when its fence was confirmed."""
+    """A site that was lost: when, when its fence was confirmed, and by whom, where it was no device."""
 
     site: str
     when: float
     fenced: Optional[float] = None
+    by: str = ""
 
 
 def losses(alerts: Iterable[Alert]) -> list[Loss]:
@@ -61,7 +65,8 @@ def losses(alerts: Iterable[Alert]) -> list[Loss]:
             lost[alert.node] = alert.when
         elif alert.kind == "fencing" and alert.rc == "0" and not alert.desc.startswith("Operation on "):
             # A site may be fenced that was never lost: one whose stop failed.
-            found.append(Loss(alert.node, min(lost.pop(alert.node, alert.when), alert.when), alert.when))
+            found.append(Loss(alert.node, min(lost.pop(alert.node, alert.when), alert.when), alert.when,
+                              PERSON if _HUMAN in alert.desc else ""))
     return found
 
 
@@ -89,7 +94,7 @@ def _of(loss: Loss, until: float, alerts: list[Alert], names: Mapping[str, str],
         seen.add(name)
         yield Recovery(
             workload=name, origin=loss.site, target=alert.node, detected=moment(loss.when),
-            fenced_by=devices.get(loss.fenced or 0.0, ""),
+            fenced_by=loss.by or devices.get(loss.fenced or 0.0, ""),
             fenced_seconds=_after(loss.when, loss.fenced),
             started_seconds=_after(loss.when, alert.when - alert.exec_time / 1000),
             available_seconds=_after(loss.when, alert.when),

@@ -105,12 +105,31 @@ class Recovery(Seen):
     detected: datetime
     """When the loss was seen."""
     fenced_by: Short = ""
-    """The device that fenced the lost site; empty when none had to."""
+    """The device that fenced the lost site, or `a person` whose word it was; empty when none had to."""
     fenced_seconds: Optional[Seconds] = None
     started_seconds: Optional[Seconds] = None
     """When its start began."""
     available_seconds: Optional[Seconds] = None
     """When it was available again."""
+
+
+class Drill(Seen):
+    """A rehearsal: the other site was fenced on purpose. Seconds count from the order to fence it."""
+
+    ended: datetime
+    """When it was over."""
+    target: Short
+    """The site that was fenced."""
+    good: bool
+    """Whether everything that was rehearsed went as it should."""
+    message: Sentence = ""
+    """What went wrong; else what was seen."""
+    fenced_seconds: Optional[Seconds] = None
+    """When the device had confirmed it."""
+    available_seconds: Optional[Seconds] = None
+    """When every workload that ran there was available here; none when none did."""
+    returned_seconds: Optional[Seconds] = None
+    """When the site was a full member again."""
 
 
 class Status(Seen):
@@ -141,3 +160,7 @@ class Status(Seen):
     workloads: Annotated[tuple[WorkloadSeen, ...], Field(max_length=64)] = ()
     recoveries: Annotated[tuple[Recovery, ...], Field(max_length=32)] = ()
     """The last failovers, newest first."""
+    drill: Optional[Drill] = None
+    """The last time that somebody fenced the other site from here, to see that it works."""
+    drill_overdue: bool = False
+    """It is longer ago than spec.fencing.drillEvery, or was never done."""

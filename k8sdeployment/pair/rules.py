@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from k8sdeployment.pair import cel
+from k8sdeployment.pair.fencing import shoots
 from k8sdeployment.pair.model import DELAYS, MOST_LINKS, MOST_WORKLOADS, Device, Part, Quorum, Replicas, Spec, Workload
 from k8sdeployment.pair.values import DURATION, duration, seconds
 
@@ -97,12 +98,7 @@ def _mixed(spec: Spec) -> Optional[Holes]:
 
 
 def _unarmed(spec: Spec) -> Optional[Holes]:
-    return _first({"site": site.name} for site in spec.sites if _shoots(spec) and not site.fencing.devices)
-
-
-def _shoots(spec: Spec) -> bool:
-    """Whether a site fences the other one by itself."""
-    return spec.fencing.mode == "Required" and spec.failover.mode == "Automatic"
+    return _first({"site": site.name} for site in spec.sites if shoots(spec) and not site.fencing.devices)
 
 
 def _unasked(spec: Spec) -> Optional[Holes]:
@@ -111,7 +107,7 @@ def _unasked(spec: Spec) -> Optional[Holes]:
 
 def _race(spec: Spec) -> Optional[Holes]:
     one, other = (seconds(delay).rstrip("s") for delay in spec.fence_delays())
-    return {"delay": one} if _shoots(spec) and one == other else None
+    return {"delay": one} if shoots(spec) and one == other else None
 
 
 def _repeated(spec: Spec) -> Optional[Holes]:

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Optional
 
 from k8sdeployment import __version__
 from k8sdeployment.pair import conditions, places
 from k8sdeployment.pair.cib import Element
 from k8sdeployment.pair.facts import Facts
+from k8sdeployment.pair.fencing import shoots
 from k8sdeployment.pair.model import SNOPair
-from k8sdeployment.pair.report import Condition, Recovery, SiteSeen, Status
+from k8sdeployment.pair.report import Condition, Drill, Recovery, SiteSeen, Status
 from k8sdeployment.pair.status import Node, PairStatus
 
 
@@ -38,6 +39,7 @@ class Seen:
     waits: str = ""
     maintenance: str = ""
     released: bool = False
+    drill: Optional[Drill] = None
 
     @property
     def other(self) -> str:
@@ -55,8 +57,17 @@ def summary(seen: Seen, before: Status) -> Status:
         workloads=tuple(places.workloads(seen)),
         recoveries=seen.recoveries,
         protection=protection, maintenance=why, released=seen.released,
-        foreign=seen.foreign[:32], sites=tuple(_sites(seen)),
+        drill=seen.drill, drill_overdue=_overdue(seen), foreign=seen.foreign[:32], sites=tuple(_sites(seen)),
     )
+
+
+def _overdue(seen: Seen) -> bool:
+    """Whether nobody has seen for too long that this site can fence the other one, where anything fences at all."""
+    spec = seen.pair.spec
+    if not shoots(spec):
+        return False
+    age = timedelta(milliseconds=spec.fencing.drill_every)
+    return seen.drill is None or not seen.drill.good or seen.now - seen.drill.ended > age
 
 
 def _dated(found: conditions.Found, before: Status, seen: Seen) -> Condition:

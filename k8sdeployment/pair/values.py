@@ -99,7 +99,9 @@ def _address_schema() -> Schema:
 
 
 def duration(number: int) -> str:
-    """Milliseconds as the CR writes them."""
+    """Milliseconds as the CR writes them, in digits that a duration may have."""
+    if number >= 1000 * 10 ** 6:
+        return f"{number // 3_600_000}h"
     return f"{number // 1000}s" if number % 1000 == 0 else f"{number}ms"
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from k8sdeployment.cli import codes, lifesigns
 from k8sdeployment.cli.hostlook import Net
+from k8sdeployment.cli.reading import kept_pair
 from k8sdeployment.cli.world import ProgramError, World
 from k8sdeployment.pair import cr
 from k8sdeployment.pair.model import Site
@@ -119,7 +120,7 @@ def test_no_device_no_power_off() -> None:
 
 def test_the_pair_is_known_without_the_api(tmp_path: Path) -> None:
     file = tmp_path / "pair.json"
-    with pytest.raises(codes.CannotTell, match="cannot be read from"):
-        lifesigns.known_pair(World(pair=file))
+    with pytest.raises(codes.CannotTell, match="the pair is not known here"):
+        kept_pair(World(pair=file))
     file.write_text(json.dumps(document()))
-    assert lifesigns.known_pair(World(pair=file)).spec.sites[1].name == "site-b"
+    assert kept_pair(World(pair=file)).spec.sites[1].name == "site-b"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from k8sdeployment.conductor import proof as module
+from k8sdeployment.conductor.passwords import Passwords
 from k8sdeployment.conductor.proof import Prover, ask
 from k8sdeployment.pair.facts import Proof
 from k8sdeployment.pair.model import Device
@@ -18,14 +20,15 @@ class Devices:
 
     def __init__(self) -> None:
         self.why: str | None = None
+        self.refused: str | None = None
         self.asked: list[Device] = []
         self.gate = threading.Event()
         self.gate.set()
 
-    def __call__(self, device: Device) -> str | None:
+    def __call__(self, device: Device, new: bool) -> str | None:
         self.gate.wait(20)
         self.asked.append(device)
-        return self.why
+        return self.refused if new else self.why
 
 
 def settled(prover: Prover) -> dict[str, Proof]:
@@ -93,9 +96,69 @@ def test_an_agent_is_asked_as_pacemaker_asks_it(
     (directory / "fence_test").write_text(f"#!/bin/sh\n{program}\n")
     (directory / "fence_test").chmod(0o755)
     monkeypatch.setenv("PATH", str(directory), prepend=":")
-    assert ask(Device.model_validate({"agent": "fence_test"})) == why
+    assert ask(Device.model_validate({"agent": "fence_test"}), False) == why
 
 
 def test_an_agent_that_is_not_there() -> None:
-    assert ask(Device.model_validate({"agent": "fence_nowhere"})) == (
+    assert ask(Device.model_validate({"agent": "fence_nowhere"}), False) == (
         "fence_nowhere cannot be run: No such file or directory")
+
+
+# -- passwords -------------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    """Where the Secret's value is mounted, and where the proven one is kept."""
+    (tmp_path / "given/bmc-site-b").mkdir(parents=True)
+    (tmp_path / "given/bmc-site-b/password").write_text("old")
+    return tmp_path
+
+
+def test_a_password_is_used_once_its_device_answered_to_it(secrets: Path) -> None:
+    devices, used = Devices(), secrets / "proven/bmc-site-b/password"
+    prover = Prover(devices, lambda: 1000.0, Passwords(str(secrets / "given"), str(secrets / "proven")))
+    prover.look(pair(), "site-a")
+    assert settled(prover) == {"fence-site-b-1": Proof(True, 1000)}
+    assert used.read_text() == "old" and used.stat().st_mode & 0o777 == 0o400
+    (secrets / "given/bmc-site-b/password").write_text("new")
+    prover.look(pair(), "site-a")  # at once, not when the device is due
+    assert settled(prover)["fence-site-b-1"].good and used.read_text() == "new" and len(devices.asked) == 2
+
+
+def test_a_wrong_new_password_is_told_and_the_old_one_stays(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    devices, used = Devices(), secrets / "proven/bmc-site-b/password"
+    monkeypatch.setattr(module, "SOON", 0.0)
+    prover = Prover(devices, lambda: 1000.0, Passwords(str(secrets / "given"), str(secrets / "proven")))
+    prover.look(pair(), "site-a")
+    settled(prover)
+    (secrets / "given/bmc-site-b/password").write_text("wrong")
+    devices.refused = "fence_ipmilan failed (1): wrong password"
+    prover.look(pair(), "site-a")
+    told = settled(prover)["fence-site-b-1"]
+    assert told.good and used.read_text() == "old"
+    assert told.note == ("the new password of Secret bmc-site-b is not used, for it failed: fence_ipmilan failed (1): "
+                         "wrong password")
+    devices.refused = None
+    prover.look(pair(), "site-a")
+    assert settled(prover)["fence-site-b-1"] == Proof(True, 1000) and used.read_text() == "wrong"
+
+
+def test_the_first_password_being_wrong_proves_nothing(secrets: Path) -> None:
+    devices = Devices()
+    devices.refused = "fence_ipmilan failed (1): wrong password"
+    prover = Prover(devices, lambda: 1000.0, Passwords(str(secrets / "given"), str(secrets / "proven")))
+    prover.look(pair(), "site-a")
+    assert settled(prover)["fence-site-b-1"] == Proof(False, 1000, devices.refused)
+    assert not (secrets / "proven").exists()
+
+
+def test_a_full_memory_leaves_the_secrets_own(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    passwords = Passwords(str(secrets / "given"), str(secrets / "proven"))
+    monkeypatch.setattr(passwords, "keep", full)
+    prover = Prover(Devices(), lambda: 1000.0, passwords)
+    prover.look(pair(), "site-a")
+    told = settled(prover)["fence-site-b-1"]
+    assert told.good and told.note == "its password cannot be kept: No space left on device; the Secret's own is used"

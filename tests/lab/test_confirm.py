@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -132,7 +133,9 @@ def test_14_the_active_site_lost_and_no_bmc_in_reach_until_confirmed(calm_pair: 
         rejoined(lab, 180)
         seen.expect(Expectations(starts=starts))
         rest(lab)
-    assert "it does not tell" in said or "counts as off by your word" in said
+    assert "counts as off by your word" in said
+    told = json.loads(pairing.snopair(survivor, "history", "-o", "json"))["recoveries"][0]
+    assert (told["origin"], told["fencedBy"]) == ("site-a", "a person")
     verdict = seen.verdict(bound=300)
     held(verdict, "I1", "I2", "I8")
     assert not verdict.fences and pairing.where(lab) == "site-b"

@@ -9,15 +9,18 @@ from lab import pairing, record, waiting
 from lab.calm import calm, explain, failures, quiet
 from lab.oracle_facts import Run
 from lab.service import answers, back
-from lab.sites import Lab
+from lab.sites import Lab, Site
 from lab.verdict_model import Expectations, Quiet
 from tests.lab.conftest import Watch, held
+from tests.lab.pairs import wait_takeover
 
 Watching = Callable[[], Watch]
 WORKLOAD = pairing.WORKLOAD
 # Seconds without an answer that count as none for a workload that must not be touched. Whether it was is told by I7;
 # daemons that start beside it were seen to take both processors for 1.3 s.
 KEPT = 2.0
+# A directory of the host that the peer's pod cannot be started without.
+HELD = "/var/lib/aos/conductor-state"
 
 
 def rest(lab: Lab, seconds: float = 2.0) -> None:
@@ -188,3 +191,77 @@ def test_24_a_person_scales_the_passive_site_up(calm_pair: Lab, watch: Watching)
 def _refusal(lab: Lab) -> str:
     return lab.sites["site-b"].kubectl(
         "get", "events", "--field-selector", "reason=FailedMount", "-o", "jsonpath={.items[*].message}")
+
+
+def test_08_both_off_and_both_on_together(calm_pair: Lab, watch: Watching) -> None:
+    """Nobody has seen anybody: they meet, and the workload runs on its preferred site, once and without a fence."""
+    lab = calm_pair
+    with watch() as seen:
+        rest(lab)
+        for site in lab.sites.values():
+            site.power("off")
+        for site in lab.sites.values():
+            site.power("on")
+        pairing.wait_online(lab, 180)
+        starts = (seen.told("site-a"),)
+        back(lab, "site-a", 180)
+        rejoined(lab)
+        seen.expect(Expectations(starts=starts))
+        rest(lab)
+    verdict = seen.verdict(bound=120)
+    held(verdict, "I1", "I2", "I4", "I8")
+    assert not verdict.fences
+
+
+def test_12_the_loser_of_a_split_boots_while_it_lasts(calm_pair: Lab, watch: Watching) -> None:
+    """It has no quorum before it has seen the other one: it fences nobody and starts nothing."""
+    lab, loser = calm_pair, calm_pair.sites["site-b"]
+    with watch() as seen:
+        rest(lab)
+        began = time.monotonic()
+        lab.cut()
+        waiting.until(lambda: loser.pid() is None, "the fence of site-b", 60)
+        waiting.until(lambda: loser.pid() is not None, "the fenced site powered on", 60)
+        waiting.until(lambda: _inert(loser), "its Pacemaker without quorum", 120)
+        rest(lab, 30)
+        assert _inert(loser) and not answers(loser)
+        lab.heal()
+        rejoined(lab)
+        seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
+        rest(lab)
+    verdict = seen.verdict(bound=KEPT)
+    held(verdict, "I1", "I2", "I4", "I7", "I8")
+    assert [fence.site for fence in verdict.fences] == ["site-b"]
+
+
+def _inert(site: Site) -> bool:
+    """Whether its Pacemaker runs and may decide nothing."""
+    said = site.peer(["crm_mon", "--one-shot", "--output-as=xml"], check=False)
+    return 'with_quorum="false"' in said
+
+
+def test_28_a_fenced_site_whose_peer_is_held_back(calm_pair: Lab, watch: Watching) -> None:
+    """Scenario 28: it boots with replicas in its etcd and nobody to tell it; its workload does not start."""
+    lab, lost = calm_pair, calm_pair.sites["site-a"]
+    wait_takeover(lab)
+    with watch() as seen:
+        rest(lab)
+        starts = (seen.told("site-b"),)
+        # kubelet takes no file for a directory: the peer's pod, settle included, is not started at the next boot.
+        lost.run(["sh", "-c", f"mv {HELD} {HELD}.kept && touch {HELD}"])
+        lost.power("off")
+        back(lab, "site-b", 60)
+        waiting.until(lambda: lost.pid() is not None, "the fenced site powered on", 60)
+        lost.wait_ready()
+        rest(lab, 60)
+        said = lost.kubectl("get", "deployment", WORKLOAD, "-o", "jsonpath={.spec.replicas}")
+        assert said == "1" and not answers(lost)
+        lost.run(["sh", "-c", f"rm {HELD} && mv {HELD}.kept {HELD}"])
+        # A new pod, for kubelet tries an old one again only after minutes.
+        pairing.kubectl(lost, "delete", "pod", "peer-0", "-n", pairing.NAMESPACE, "--wait=false")
+        rejoined(lab, 180)
+        seen.expect(Expectations(starts=starts))
+        rest(lab)
+    verdict = seen.verdict(bound=30)
+    held(verdict, "I1", "I2", "I4", "I8")
+    assert len(pods_on(verdict.runs, "site-a")) == 1

@@ -29,7 +29,7 @@ def test_a_path_is_named_as_its_own_file_system_names_it() -> None:
 
 def test_processes_are_found_by_an_exact_argument_and_ended() -> None:
     word = f"unix:///nowhere/{os.getpid()}/podman.sock"
-    ours = subprocess.Popen(["sh", "-c", "exec sleep 60", word])
+    ours = subprocess.Popen(["sh", "-c", "read line", word], stdin=subprocess.PIPE)
     other = subprocess.Popen(["sh", "-c", "read line", word + ".other"], stdin=subprocess.PIPE)
     try:
         # Popen returns when the exec has closed its pipe; the kernel sets up the new command line a moment after that.

@@ -94,10 +94,9 @@ def test_the_password_s_file_is_named_to_ipmitool_s_wrapper_and_read_for_the_oth
     def told(agent: str) -> dict[str, str]:
         return fencing.device_parameters(Device.model_validate({"agent": agent, "secretRef": {"name": "bmc"}}))
 
-    file = "/etc/aos/fencing/bmc/password"
     assert told("fence_idrac") == {
-        "ipmitool_path": "/usr/libexec/aos/ipmitool", "password_script": f"echo {file}"}
-    assert told("fence_redfish") == {"password_script": f"cat {file}"}
+        "ipmitool_path": "/usr/libexec/aos/ipmitool", "password_script": "/usr/libexec/aos/secret --path bmc password"}
+    assert told("fence_redfish") == {"password_script": "/usr/libexec/aos/secret bmc password"}
     assert fencing.device_parameters(Device(agent="fence_sbd")) == {}
 
 

@@ -55,6 +55,13 @@ def test_a_site_whose_stop_failed_is_fenced_without_being_lost() -> None:
     assert found.fenced_seconds == 0.0 and found.available_seconds == 2.0 and found.fenced_by == ""
 
 
+def test_a_person_s_word_is_told_as_such() -> None:
+    words = "Operation off of site-a by a human for stonith_admin.779@site-b: OK (ref=9a154702)"
+    (found,) = recoveries([lost(0), Alert("fencing", T + 60, "site-a", words, "st_notify_fence", rc="0"), started(62)],
+                          NAMES, OTHER, {T + 60: "fence-site-a-1"})
+    assert (found.fenced_by, found.fenced_seconds, found.available_seconds) == ("a person", 60.0, 62.0)
+
+
 def test_a_start_that_failed_first_counts_when_it_succeeds() -> None:
     (found,) = recoveries([lost(0), fenced(2), started(10, rc="1"), started(30)], NAMES, OTHER, {})
     assert found.available_seconds == 30.0

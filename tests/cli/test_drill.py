@@ -1,0 +1,124 @@
+"""`snopair drill`: what it finds without disturbing anything, what it refuses, and a device that lies."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+from click.testing import CliRunner, Result
+
+from k8sdeployment.cli import codes, deeds, rehearsal, sockets
+from k8sdeployment.cli.app import snopair
+from k8sdeployment.cli.hostlook import Net
+from k8sdeployment.cli.view import Statement
+from k8sdeployment.cli.world import ProgramError, World
+from k8sdeployment.pair import paths
+from tests.cli.test_confirm import DOWN, LINKS, Devices
+from tests.cli.test_view import seen, status
+from tests.cli.tools import Tools, world
+from tests.pair.sample import document, pair
+
+UP = LINKS.format("connected", "connected")
+
+
+def call(tmp_path: Path, tools: Tools, *words: str, spec: Optional[dict[str, Any]] = None) -> Result:
+    file, kept = tmp_path / "status.json", tmp_path / paths.PAIR_FILE
+    file.write_text(json.dumps(status()))
+    kept.write_text(json.dumps(document(**(spec or {}))))
+    return CliRunner().invoke(snopair, ["drill", *words], obj=replace(world(tools, file), pair=kept))
+
+
+def net(*interfaces: tuple[str, str]) -> Net:
+    return Net(routes=lambda: [sockets.Route(ipaddress.ip_network(where), name) for where, name in interfaces])
+
+
+def looked(devices: Devices, ways: Net, **changed: Any) -> list[tuple[str, str, str]]:
+    found = rehearsal.look(pair().spec, "site-b", replace(seen("running"), **changed), World(run=devices.run), ways)
+    return [(one.level, one.topic, one.message.partition(" (")[0]) for one in found]
+
+
+OWN_WAY = net(("192.0.2.0/24", "eth1"), ("198.51.100.0/24", "eth2"), ("203.0.113.0/24", "eth0"))
+
+
+def test_a_look_at_a_pair_in_which_all_is_well() -> None:
+    assert looked(Devices([0]), OWN_WAY) == [
+        ("ok", "fencing", "fence-site-b-1"), ("ok", "network", "the way to 203.0.113.12 is no link's"),
+        ("ok", "workloads", "db could be taken over now"),
+        ("warn", "drill", "nobody has fenced site-b from here on purpose yet: `snopair drill --fence`")]
+
+
+def test_a_device_that_does_not_answer_and_shares_a_links_way_is_found() -> None:
+    shared = net(("192.0.2.0/24", "eth1"), ("203.0.113.0/24", "eth1"))
+    found = looked(Devices([1]), shared, protection=Statement(False, "maintenance"))
+    assert ("fail", "takeover", "nobody would take over now: maintenance") in found
+    assert ("fail", "fencing", "fence-site-b-1") in found
+    assert ("warn", "network", "the way to 203.0.113.12, which fences site-b, is that of link 0") in found
+
+
+@pytest.mark.parametrize("situation, words, spec, sentence", [
+    ("running", (), None, "db runs on site-b: --takeover takes it over, with the service away meanwhile"),
+    ("standby", (), None, "site-b is standby: only a site that is online can be seen to go and to return"),
+    ("maintenance", ("--takeover",), None, "the cluster is in maintenance mode and moves nothing: somebody set "
+     "maintenance mode; `snopair maintenance off` ends it"),
+    ("running", ("--takeover",), {"failover": {"mode": "Confirm"}},
+     "nothing is fenced by itself in this pair, so there is nothing to rehearse"),
+    ("running", ("site-a",), None, "this is site-a: call it on the other site, which would take over")])
+def test_what_a_drill_must_not_fence(tmp_path: Path, situation: str, words: tuple[str, ...],
+                                     spec: Optional[dict[str, Any]], sentence: str) -> None:
+    for force in ((), ("--force",)):
+        tools = Tools(situation)
+        done = call(tmp_path, tools, "--fence", *words, *force, spec=spec)
+        assert done.exit_code == codes.REFUSED and sentence in done.stderr, done.output
+        assert not tools.calls
+
+
+def test_takeover_goes_with_fence(tmp_path: Path) -> None:
+    assert call(tmp_path, Tools("running"), "--takeover").exit_code == codes.USAGE
+
+
+class Target:
+    """A world in which the other site is fenced: what the links show from then on, and whether the device says yes."""
+
+    def __init__(self, links: str, confirms: bool = True) -> None:
+        self.links, self.confirms, self.now = links, confirms, 0.0
+        self.tools = Tools("running")
+
+    def run(self, argv: Sequence[str], seconds: float, text: Optional[str] = None) -> str:
+        if argv[0] == "corosync-cfgtool":
+            return self.links
+        if argv[0] == "stonith_admin" and not self.confirms:
+            raise ProgramError("stonith_admin failed (195): no such device", status=195)
+        return self.tools(argv, seconds, text)
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def drilled(tmp_path: Path, target: Target) -> dict[str, Any]:
+    there = World(run=target.run, monotonic=lambda: target.now, wait=target.wait, clock=lambda: 0.0,
+                  snapshot=tmp_path / "status.json", pair=tmp_path / paths.PAIR_FILE)
+    found = rehearsal.fence("site-b", [], deeds.Patience(there, 60.0, lambda words: None), there, pair().spec)
+    assert json.loads((tmp_path / paths.DRILL_FILE).read_text()) == found
+    return found
+
+
+def test_a_site_that_goes_and_returns_makes_a_good_drill(tmp_path: Path) -> None:
+    found = drilled(tmp_path, Target(DOWN))
+    assert found["good"] and {"fencedSeconds", "returnedSeconds"} < set(found) and "availableSeconds" not in found
+    assert "The drill went well: site-b was fenced and came back" in rehearsal.told(found)
+
+
+def test_a_device_that_confirms_what_it_did_not_do_is_caught(tmp_path: Path) -> None:
+    found = drilled(tmp_path, Target(UP))
+    assert not found["good"] and "the device does not do what it says" in found["message"]
+    assert rehearsal.told(found).startswith("THE DRILL FAILED")
+
+
+def test_a_device_that_fails_is_the_drills_result(tmp_path: Path) -> None:
+    found = drilled(tmp_path, Target(UP, confirms=False))
+    assert (found["good"], found["message"]) == (False, "stonith_admin failed (195): no such device")
