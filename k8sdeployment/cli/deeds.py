@@ -128,23 +128,24 @@ def give_back(site: str, patience: Patience) -> float:
 # What gives a lone site quorum back, by the mode of votes.
 _ALONE = {
     # It has not seen the other one since it started (votequorum(5), wait_for_all), and is told not to wait for it.
-    "TwoNode": ("corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"),
-    # The arbitrator votes for it no more than the other one, and it is told to expect its own vote alone.
-    "Arbitrator": ("corosync-quorumtool", "-e", "1"),
+    "TwoNode": (("corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"),),
+    # The arbitrator votes for it no more than the other one, and it is told to expect its own vote alone. For Corosync
+    # counts the arbitrator in as long as it has a vote; libexec/qdevice gives it back when the sites see each other.
+    "Arbitrator": (("corosync-cmapctl", "-s", "quorum.device.votes", "u32", "0"), ("corosync-quorumtool", "-e", "1")),
 }
 
 
 def confirm(site: str, tries: bool, mode: str, patience: Patience) -> float:
     """Have a lost site count as off. `tries`: Pacemaker fences it by itself once it has quorum; else a person's word.
 
-    `mode`: the CR's quorum.mode. Quorum that this gives to a lone site ends when another vote shows up, or with
-    Corosync.
+    `mode`: the CR's quorum.mode. The quorum that this gives to a lone site ends with its Corosync.
     """
     world = patience.world
     begin = world.monotonic()
     found = live.insist(world)
     if found.view is not None and not found.view.quorate:
-        world.run(_ALONE[mode], CHANGE, None)
+        for argv in _ALONE[mode]:
+            world.run(argv, CHANGE, None)
         patience.until(lambda now: "" if now.view and now.view.quorate and now.view.dc else "waiting for quorum",
                        "the way back to quorum")
     if not tries:
