@@ -3,7 +3,7 @@
 Each capability was taken away and missed: CHOWN, FOWNER and DAC_OVERRIDE give shared memory to clients of another user
 and open it there; SYS_NICE is Corosync's priority; SETUID and SETGID make half of Pacemaker run as hacluster, and KILL
 ends those, and the containers of a workload whose kubelet is away. IPC_LOCK is not among them: Corosync locks its
-memory only where it may also raise the limit; corosync-qdevice does it whenever it may.
+memory only where it may also raise the limit. corosync-qdevice was seen to vote with none at all.
 """
 
 from typing import Any
@@ -59,7 +59,7 @@ def qdevice(pair: SNOPair) -> Container:
     No probe: an arbitrator that is away must keep no peer from starting.
     """
     return {
-        **_container(pair, "qdevice", "DAC_OVERRIDE", "IPC_LOCK", "SYS_NICE"),
+        **_container(pair, "qdevice"),
         "command": [f"{paths.PROGRAMS}/qdevice"],
         "restartPolicy": "Always",
         "volumeMounts": _mounts(*_SHARED) + _read_only(("qdevice", paths.QDEVICE)),

@@ -14,7 +14,7 @@ from k8sdeployment.pair.rbac import Manifest
 ROLE = "aos-permit-scc"
 PEER_SCC, OPERATOR_SCC = "aos-peer", "aos-operator"
 # All that the peer's containers add; a test holds it against them.
-PEER_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "IPC_LOCK", "KILL", "SETGID", "SETUID", "SYS_NICE")
+PEER_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SYS_NICE")
 _RESTRICTED_VOLUMES = ("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected",
                        "secret")
 _WHAT = "restricted-v2 with hostPath volumes, which the policy aos-host-path narrows to permits of aos-sno-pair."
