@@ -125,11 +125,12 @@ def give_back(site: str, patience: Patience) -> float:
     return patience.until(lacking, f"the return of {site}")
 
 
-def confirm(site: str, tries: bool, patience: Patience) -> float:
-    """Have a lost site count as off. `tries`: Pacemaker fences it by itself once it has quorum; else a person's word.
+def confirm(site: str, insist: Callable[[], object], patience: Patience) -> float:
+    """Have a lost site count as off, by a person's word. `insist`: raises Refusal where it is seen alive.
 
     A site that has not seen the other one since it started has no quorum (votequorum(5), wait_for_all); it is told not
-    to wait for it, until Corosync starts anew.
+    to wait for it, until Corosync starts anew. Pacemaker takes the word of a member that is there as well, and then its
+    workloads run on with nobody to stop them: so all is looked at again directly before.
     """
     world = patience.world
     begin = world.monotonic()
@@ -138,15 +139,23 @@ def confirm(site: str, tries: bool, patience: Patience) -> float:
         world.run(("corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"), CHANGE, None)
         patience.until(lambda now: "" if now.view and now.view.quorate and now.view.dc else "waiting for quorum",
                        "the way back to quorum")
-    if not tries:
+    insist()
+    state = _state(live.insist(world), site)
+    if state == "unclean":
         world.run(("stonith_admin", "--confirm", site), CHANGE, None)
+    elif state != "offline":
+        raise SnopairError(f"{site} is {state}: it came back meanwhile, and nothing was confirmed")
     patience.until(lambda now: _known_off(now, site), f"taking {site} for off")
     return world.monotonic() - begin
 
 
-def _known_off(found: Live, site: str) -> str:
+def _state(found: Live, site: str) -> str:
     assert found.view is not None
-    state = state_of(found.view.nodes[site])
+    return state_of(found.view.nodes[site])
+
+
+def _known_off(found: Live, site: str) -> str:
+    state = _state(found, site)
     return "" if state == "offline" else f"{site} is {state}"
 
 
