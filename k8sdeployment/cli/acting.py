@@ -7,12 +7,14 @@ from typing import Any, Literal, Optional
 import click
 
 from k8sdeployment.cli import deeds, live, names, refusals, snapshot
-from k8sdeployment.cli.live import Live
+from k8sdeployment.cli.live import Live, Work
 from k8sdeployment.cli.verb import PairVerb, world_of
 from k8sdeployment.cli.view import View, join, state_of
 
 Form = Literal["text", "json"]
 Params = dict[str, Any]
+# Seconds for the conductor to judge what has just been started: it looks every five.
+JUDGED = 15.0
 
 _timeout = click.option("--timeout", metavar="SECONDS", type=click.IntRange(min=1), default=300, show_default=True,
                         help="How long to wait until it is done.")
@@ -24,9 +26,23 @@ class Deed:
 
     def __init__(self, context: click.Context, output: Form, timeout: int) -> None:
         self.world, self._output = world_of(context), output
-        self.live: Live = live.insist(self.world)
-        self.view: View = join(self.live, snapshot.read(self.world.snapshot), self.world.clock())
         self.patience = deeds.Patience(self.world, timeout, self.say)
+        self.live: Live
+        self.view: View
+        self.look()
+
+    def look(self) -> None:
+        """See the pair as it is now."""
+        self.live = live.insist(self.world)
+        self.view = join(self.live, snapshot.read(self.world.snapshot), self.world.clock())
+
+    def judged(self, *works: Work) -> None:
+        """Look until the conductor has judged whether each could be taken over: it needs seconds after a start."""
+        wanted, begin = {work.resource for work in works}, self.world.monotonic()
+        while self.world.monotonic() - begin < JUDGED and not self.view.old and any(
+                one.resource in wanted and one.site and one.takeover is None for one in self.view.works):
+            self.world.wait(deeds.PAUSE)
+            self.look()
 
     def say(self, line: str) -> None:
         """What goes on: on stderr, so that stdout holds the result alone."""
@@ -65,6 +81,7 @@ def move_verb(context: click.Context, workload: str, site: Optional[str], timeou
     target = refusals.site(deed.view, site) if site else refusals.other(deed.view, source)
     if source and source == target:
         return deed.done(f"{work.name} runs on {target} already", workload=work.name, site=target, seconds=0.0)
+    deed.judged(work)
     objections = list(refusals.to_move(deed.view, deed.live, work, target))
     deed.weigh(f"moving {work.name} to {target}", objections, force)
     seconds = deeds.move(work, source, target, deed.patience)
@@ -88,6 +105,7 @@ def evict_verb(context: click.Context, site: str, timeout: int, force: bool, out
     if deed.live.view.nodes[name].standby:
         return deed.done(f"{name} is in standby already", site=name, seconds=0.0)
     refuge = refusals.other(deed.view, name)
+    deed.judged(*deed.live.works)
     forced = deed.weigh(f"evicting {name}", list(refusals.to_evict(deed.view, deed.live, name)), force)
     leaving = [work for work in deed.live.works if deed.live.view.where(work.resource) == name]
     seconds = deeds.evict(name, refuge, [] if forced else leaving, deed.patience)

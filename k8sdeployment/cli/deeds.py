@@ -135,10 +135,13 @@ _ALONE = {
 }
 
 
-def confirm(site: str, tries: bool, mode: str, patience: Patience) -> float:
-    """Have a lost site count as off. `tries`: Pacemaker fences it by itself once it has quorum; else a person's word.
+def confirm(site: str, mode: str, insist: Callable[[], object], patience: Patience) -> float:
+    """Have a lost site count as off, by a person's word. `insist`: raises Refusal where it is seen alive. `mode`: the
+    CR's quorum.mode.
 
-    `mode`: the CR's quorum.mode. The quorum that this gives to a lone site ends with its Corosync.
+    The quorum that a lone site gets by this is its own until Corosync starts anew. Pacemaker takes the word of a member
+    that is there as well, and then its workloads run on with nobody to stop them: so all is looked at again directly
+    before.
     """
     world = patience.world
     begin = world.monotonic()
@@ -148,15 +151,23 @@ def confirm(site: str, tries: bool, mode: str, patience: Patience) -> float:
             world.run(argv, CHANGE, None)
         patience.until(lambda now: "" if now.view and now.view.quorate and now.view.dc else "waiting for quorum",
                        "the way back to quorum")
-    if not tries:
+    insist()
+    state = _state(live.insist(world), site)
+    if state == "unclean":
         world.run(("stonith_admin", "--confirm", site), CHANGE, None)
+    elif state != "offline":
+        raise SnopairError(f"{site} is {state}: it came back meanwhile, and nothing was confirmed")
     patience.until(lambda now: _known_off(now, site), f"taking {site} for off")
     return world.monotonic() - begin
 
 
-def _known_off(found: Live, site: str) -> str:
+def _state(found: Live, site: str) -> str:
     assert found.view is not None
-    state = state_of(found.view.nodes[site])
+    return state_of(found.view.nodes[site])
+
+
+def _known_off(found: Live, site: str) -> str:
+    state = _state(found, site)
     return "" if state == "offline" else f"{site} is {state}"
 
 

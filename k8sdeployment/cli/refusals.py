@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Optional
 from k8sdeployment.cli.codes import CallError, Refusal
 from k8sdeployment.cli.live import Live, Work
 from k8sdeployment.cli.view import View, WorkView
+from k8sdeployment.pair.cib import devices
 
 if TYPE_CHECKING:
     from k8sdeployment.pair.model import Spec
@@ -145,13 +146,28 @@ def to_drill(view: View, live: Live, name: str, works: Optional[Sequence[Work]],
         yield Objection(f"this is {name}: call it on the other site, which would take over")
     elif _state(view, name) != "online":
         yield Objection(f"{name} is {_state(view, name)}: only a site that is online can be seen to go and to return")
-    running = [work for work in live.works if _seen(view, work).site == name]
     if works is None:
         yield from (Objection(f"{work.name} runs on {name}: --takeover takes it over, with the service away meanwhile")
-                    for work in running)
+                    for work in live.works if _seen(view, work).site == name)
+    yield from _unsettled(view, live, name)
+    if works is None:
         return
     for work in works:
         yield from _not_ready(_seen(view, work), view.site)
+
+
+def _unsettled(view: View, live: Live, name: str) -> Iterator[Objection]:
+    """What else the site has: a workload under way, or a resource of a person's, which nobody here can judge."""
+    if live.view is None or live.cib is None:
+        return
+    known = {work.resource: work.name for work in live.works}
+    for found in live.view.resources.values():
+        if name not in found.nodes or found.name in devices(live.cib):
+            continue
+        if found.name not in known:
+            yield Objection(f"{found.name}, which is not the pair's, runs on {name}")
+        elif live.view.where(found.name) is None:
+            yield Objection(f"{known[found.name]} is {found.role.lower()} on {name}: wait until it is settled")
 
 
 def _nobody_decides(live: Live) -> Iterator[Objection]:

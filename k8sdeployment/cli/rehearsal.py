@@ -19,8 +19,6 @@ from k8sdeployment.pair import paths
 from k8sdeployment.pair.model import Site, Spec
 
 Result = dict[str, Any]
-# Seconds within which the links to a fenced site must have gone down, beside the token's.
-GONE = 15.0
 # Seconds between two looks at them.
 GLANCE = 0.3
 
@@ -119,10 +117,10 @@ def _gone(target: str, spec: Spec, world: World) -> None:
     SnopairError when one never did.
     """
     begin, seen = world.monotonic(), False
-    wanted = GONE + spec.corosync.token / 1000
+    wanted = lifesigns.GONE + spec.corosync.token / 1000
     while world.monotonic() - begin < wanted:
         links = hostlook.connected(world)
-        if links is not None and not any(links.values()):
+        if links and not any(links.values()):
             seen = True
             break
         world.wait(GLANCE)

@@ -6,8 +6,8 @@ AGENT_LIBRARY = "/usr/lib/ocf/lib/aos"
 COROSYNC = "/etc/corosync"
 QDEVICE = f"{COROSYNC}/qdevice/net/nssdb"
 FENCING = "/etc/aos/fencing"
-# In the memory that the pod's containers share.
-PROVEN = "/run/aos-fencing"
+# In memory, for the containers that fence.
+PROVEN = "/etc/aos/proven"
 PCSD_PASSWORD = "/etc/aos/pcsd"
 WORKLOADS = "/etc/aos/pair"
 PERMITS = "/run/aos"

@@ -103,13 +103,28 @@ def test_a_connected_link_and_a_host_that_answers_are_life() -> None:
 
 def test_a_device_that_lies_does_not_count_as_one_that_switched_off() -> None:
     devices = Devices([0, 0])
-    with pytest.raises(codes.SnopairError, match="took the order, and says that the power is on"):
+    with pytest.raises(codes.SnopairError, match="fence-site-b-1: it says that the power is on still"):
         lifesigns.switch_off(target(), world(devices))
     assert devices.told == ["fence_ipmilan action=off", "fence_ipmilan action=status"]
 
 
 def test_switched_off_is_what_the_device_says_afterwards() -> None:
-    assert lifesigns.switch_off(target(), world(Devices([0, 2]))) == "fence-site-b-1 switched site-b off"
+    assert lifesigns.switch_off(target(), world(Devices([0, 2]))) == "site-b is off, by the word of fence-site-b-1"
+
+
+def test_two_power_supplies_must_both_be_off() -> None:
+    sites = document()["spec"]["sites"]
+    sites[1]["fencing"]["devices"].append({"agent": "fence_apc_snmp", "parameters": {"ip": "203.0.113.50"}})
+    both = target(sites=sites)
+    assert lifesigns.switch_off(both, world(Devices([0, 2, 0, 2]))) == (
+        "site-b is off, by the word of fence-site-b-1 and fence-site-b-2")
+    with pytest.raises(codes.SnopairError, match="fence-site-b-2: it says that the power is on still"):
+        lifesigns.switch_off(both, world(Devices([0, 2, 0, 0])))
+
+
+def test_links_that_nobody_can_tell_of_are_no_sign_that_it_is_off() -> None:
+    assert list(lifesigns.on_links(target(), world(Devices([], "")), silent())) == [
+        "Corosync on this site does not tell whether its links are up"]
 
 
 def test_no_device_no_power_off() -> None:

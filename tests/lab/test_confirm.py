@@ -130,7 +130,8 @@ def test_14_the_active_site_lost_and_no_bmc_in_reach_until_confirmed(calm_pair: 
             said = pairing.snopair(survivor, "confirm", "site-a", timeout=200)
             back(lab, "site-b", 60)
         lost.power("on")
-        rejoined(lab, 180)
+        # Not `rejoined`: Pacemaker remembers the fences that failed, and rightly so.
+        pairing.wait_online(lab, 180)
         seen.expect(Expectations(starts=starts))
         rest(lab)
     assert "counts as off by your word" in said
