@@ -16,9 +16,9 @@ Params = dict[str, Any]
 # Seconds for the conductor to judge what has just been started: it looks every five.
 JUDGED = 15.0
 
-_timeout = click.option("--timeout", metavar="SECONDS", type=click.IntRange(min=1), default=300, show_default=True,
-                        help="How long to wait until it is done.")
-_force = click.option("--force", is_flag=True, help="Do it although the refusal's consequence may come true.")
+timeout_option = click.option("--timeout", metavar="SECONDS", type=click.IntRange(min=1), default=300,
+                              show_default=True, help="How long to wait until it is done.")
+force_option = click.option("--force", is_flag=True, help="Do it although the refusal's consequence may come true.")
 
 
 class Deed:
@@ -65,8 +65,8 @@ class Deed:
 @click.command("move", cls=PairVerb, short_help="Move a workload to a site.")
 @click.argument("workload", shell_complete=names.workloads)
 @click.argument("site", required=False, shell_complete=names.sites)
-@_timeout
-@_force
+@timeout_option
+@force_option
 @click.pass_context
 def move_verb(context: click.Context, workload: str, site: Optional[str], timeout: int, force: bool,
               output: Form) -> int:
@@ -91,8 +91,8 @@ def move_verb(context: click.Context, workload: str, site: Optional[str], timeou
 
 @click.command("evict", cls=PairVerb, short_help="Empty a site, and keep it so.")
 @click.argument("site", shell_complete=names.sites)
-@_timeout
-@_force
+@timeout_option
+@force_option
 @click.pass_context
 def evict_verb(context: click.Context, site: str, timeout: int, force: bool, output: Form) -> int:
     """Move everything away from SITE and keep it empty, across boots, until `snopair return`.
@@ -116,7 +116,7 @@ def evict_verb(context: click.Context, site: str, timeout: int, force: bool, out
 
 @click.command("return", cls=PairVerb, short_help="Let a site run workloads again.")
 @click.argument("site", shell_complete=names.sites)
-@_timeout
+@timeout_option
 @click.pass_context
 def return_verb(context: click.Context, site: str, timeout: int, output: Form) -> int:
     """Let SITE run workloads again. Those that fail back automatically move to it."""
@@ -133,8 +133,8 @@ def return_verb(context: click.Context, site: str, timeout: int, output: Form) -
 
 @click.command("maintenance", cls=PairVerb, short_help="Leave all workloads alone, or no longer.")
 @click.argument("state", type=click.Choice(["on", "off"]))
-@_timeout
-@_force
+@timeout_option
+@force_option
 @click.pass_context
 def maintenance_verb(context: click.Context, state: str, timeout: int, force: bool, output: Form) -> int:
     """on: Pacemaker leaves every workload alone, and nobody takes over. off: it acts again."""

@@ -1,23 +1,18 @@
 """The verb `confirm`: a person's word that a site is off, where no device can say so or none may act on it."""
 
-from typing import Literal
-
 import click
 
 from k8sdeployment.cli import deeds, names, refusals
-from k8sdeployment.cli.acting import Deed
+from k8sdeployment.cli.acting import Deed, Form, timeout_option
 from k8sdeployment.cli.reading import kept_pair
 from k8sdeployment.cli.refusals import Objection
 from k8sdeployment.cli.verb import PairVerb
-
-Form = Literal["text", "json"]
 
 
 @click.command("confirm", cls=PairVerb, short_help="Say that a lost site is off, so that the other one takes over.")
 @click.argument("site", shell_complete=names.sites)
 @click.option("--fence", is_flag=True, help="Switch it off by its fence devices first.")
-@click.option("--timeout", metavar="SECONDS", type=click.IntRange(min=1), default=300, show_default=True,
-              help="How long to wait until it is done.")
+@timeout_option
 @click.pass_context
 def confirm_verb(context: click.Context, site: str, fence: bool, timeout: int, output: Form) -> int:
     """Say that SITE is off, so that this site takes over what ran there.

@@ -117,12 +117,7 @@ def _evicted(found: Live, site: str, refuge: str, works: list[Work]) -> str:
 def give_back(site: str, patience: Patience) -> float:
     """Let a site run workloads again."""
     patience.world.run(("crm_attribute", "--node", site, "--name", "standby", "--delete"), CHANGE, None)
-
-    def lacking(found: Live) -> str:
-        assert found.view is not None
-        state = state_of(found.view.nodes[site])
-        return "" if state == "online" else f"{site} is {state}"
-    return patience.until(lacking, f"the return of {site}")
+    return patience.until(lambda found: not_yet(found, site, "online"), f"the return of {site}")
 
 
 # What gives a lone site quorum back, by the mode of votes.
@@ -152,23 +147,20 @@ def confirm(site: str, mode: str, insist: Callable[[], object], patience: Patien
         patience.until(lambda now: "" if now.view and now.view.quorate and now.view.dc else "waiting for quorum",
                        "the way back to quorum")
     insist()
-    state = _state(live.insist(world), site)
-    if state == "unclean":
+    found = live.insist(world)
+    if not not_yet(found, site, "unclean"):
         world.run(("stonith_admin", "--confirm", site), CHANGE, None)
-    elif state != "offline":
-        raise SnopairError(f"{site} is {state}: it came back meanwhile, and nothing was confirmed")
-    patience.until(lambda now: _known_off(now, site), f"taking {site} for off")
+    elif state := not_yet(found, site, "offline"):
+        raise SnopairError(f"{state}: it came back meanwhile, and nothing was confirmed")
+    patience.until(lambda now: not_yet(now, site, "offline"), f"taking {site} for off")
     return world.monotonic() - begin
 
 
-def _state(found: Live, site: str) -> str:
+def not_yet(found: Live, site: str, wanted: str) -> str:
+    """Which state a site is in instead of the wanted one; "" when it is in that."""
     assert found.view is not None
-    return state_of(found.view.nodes[site])
-
-
-def _known_off(found: Live, site: str) -> str:
-    state = _state(found, site)
-    return "" if state == "offline" else f"{site} is {state}"
+    state = state_of(found.view.nodes[site])
+    return "" if state == wanted else f"{site} is {state}"
 
 
 def maintain(on: bool, patience: Patience) -> float:

@@ -137,10 +137,11 @@ def to_confirm(view: View, name: str) -> Iterator[Objection]:
 
 def to_drill(view: View, live: Live, name: str, works: Optional[Sequence[Work]], spec: "Spec") -> Iterator[Objection]:
     """Fencing the other site on purpose. `works`: what shall be taken over from it; None when nothing shall."""
+    from k8sdeployment.pair.fencing import shoots
     yield from _nobody_acts(view, live)
     if live.lock() is not None:
         yield Objection("a peer is being renewed or taken away: wait for that")
-    if spec.fencing.mode == "Disabled" or spec.failover.mode == "Confirm":
+    if not shoots(spec):
         yield Objection("nothing is fenced by itself in this pair, so there is nothing to rehearse")
     if name == view.site:
         yield Objection(f"this is {name}: call it on the other site, which would take over")
@@ -150,9 +151,7 @@ def to_drill(view: View, live: Live, name: str, works: Optional[Sequence[Work]],
         yield from (Objection(f"{work.name} runs on {name}: --takeover takes it over, with the service away meanwhile")
                     for work in live.works if _seen(view, work).site == name)
     yield from _unsettled(view, live, name)
-    if works is None:
-        return
-    for work in works:
+    for work in works or ():
         yield from _not_ready(_seen(view, work), view.site)
 
 

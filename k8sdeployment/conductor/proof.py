@@ -60,9 +60,10 @@ class Prover:
             self._running.start()
 
     def _is_due(self, name: str, device: Device) -> bool:
-        """By its time, or at once when its Secret says something new after a good answer."""
+        """By its time; at once when its Secret says something new after a good answer, or the old again."""
         last, value = self._proofs.get(name), self._passwords.candidate(name, device)
-        fresh = last is not None and last.good and value is not None and not self._passwords.refused(name, value)
+        fresh = last is not None and last.good and (
+            bool(last.note) if value is None else not self._passwords.refused(name, value))
         return fresh or self._due.get(name, 0.0) <= time.monotonic()
 
     def _prove(self, devices: dict[str, Device]) -> None:

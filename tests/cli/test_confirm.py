@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 import pytest
 
-from k8sdeployment.cli import codes, lifesigns
+from k8sdeployment.cli import codes, deeds, lifesigns
 from k8sdeployment.cli.hostlook import Net
 from k8sdeployment.cli.reading import kept_pair
 from k8sdeployment.cli.world import ProgramError, World
@@ -17,6 +17,7 @@ from k8sdeployment.pair import cr
 from k8sdeployment.pair.model import Site
 from tests.cli.test_acting import call
 from tests.cli.tools import Tools
+from tests.cli.tools import world as surroundings
 from tests.pair.sample import document
 
 LINKS = """Local node ID 1, transport knet
@@ -139,3 +140,33 @@ def test_the_pair_is_known_without_the_api(tmp_path: Path) -> None:
         kept_pair(World(pair=file))
     file.write_text(json.dumps(document()))
     assert kept_pair(World(pair=file)).spec.sites[1].name == "site-b"
+
+
+# -- giving Pacemaker the word ---------------------------------------------------------------------------------------
+
+def confirm(tools: Tools, alive: str = "") -> None:
+    def insist() -> None:
+        if alive:
+            raise codes.Refusal("confirming that site-b is off", [alive])
+    deeds.confirm("site-b", "TwoNode", insist, deeds.Patience(surroundings(tools, Path("none")), 60.0, lambda words: None))
+
+
+def test_the_word_is_given_for_a_site_that_was_lost() -> None:
+    tools = Tools("unclean", "unclean", "unclean", "offline")
+    confirm(tools)
+    assert tools.calls == [("stonith_admin", "--confirm", "site-b")]
+
+
+def test_a_site_that_came_back_meanwhile_is_not_taken_for_off() -> None:
+    """Pacemaker would believe it, and the site's workloads would run on with nobody to stop them (I1)."""
+    tools = Tools("unclean", "running")
+    with pytest.raises(codes.SnopairError, match="site-b is online: it came back meanwhile, and nothing was confirmed"):
+        confirm(tools)
+    assert not tools.calls
+
+
+def test_a_sign_of_life_at_the_last_moment_ends_it() -> None:
+    tools = Tools("unclean")
+    with pytest.raises(codes.Refusal, match="link 0 to site-b is connected"):
+        confirm(tools, "link 0 to site-b is connected")
+    assert not tools.calls

@@ -142,6 +142,10 @@ def test_a_wrong_new_password_is_told_and_the_old_one_stays(secrets: Path, monke
     prover.look(pair(), "site-a")
     settled(prover)
     assert len(devices.asked) == asked, "a BMC may lock an account that fails too often"
+    (secrets / "given/bmc-site-b/password").write_text("old")
+    prover.look(pair(), "site-a")
+    assert settled(prover)["fence-site-b-1"] == Proof(True, 1000), "set right again, and told at once"
+    (secrets / "given/bmc-site-b/password").write_text("wrong")
     devices.refused = None
     monkeypatch.setattr(passwords, "RETRY", 0.0)
     prover.look(pair(), "site-a")

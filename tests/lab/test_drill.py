@@ -1,4 +1,4 @@
-"""Drills on two real sites: what is found beforehand, what a real fence on purpose costs, and a BMC that lies."""
+"""Drills on two real sites: what is found beforehand, what a real fence on purpose costs, a wrong password."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_takeover_on_purpose_is_measured_and_given_back(calm_pair: Lab, watch:
     assert [fence.site for fence in verdict.fences] == ["site-a"] and pairing.where(lab) == "site-a"
 
 
-# -- a password that is changed -------------------------------------------------------------
+# -- a password that is changed -------------------------------------------------------------------------------------
 
 def test_a_wrong_new_password_is_told_and_does_not_take_the_fencing_away(calm_pair: Lab) -> None:
     """The Secret of site-b's BMC is changed on site-a, to something that the BMC refuses, and back."""
