@@ -129,6 +129,7 @@ PURPOSES = {
     "settle": "waits up to two minutes for the local API; scales gated workloads without a permit to 0, deletes their "
               "leftover pods, marks them `STOPPED`; lets the site join without the API when that does not come",
     "corosync": "membership; starts before Pacemaker and ends after it",
+    "qdevice": "asks the arbitrator for its vote; there only with `quorum.mode: Arbitrator`",
     "pacemaker": "decides, fences, runs the agent",
     "pcsd": "for people who use pcs",
     "conductor": "brings the `SNOPair` into Pacemaker's configuration, writes its status, Events and metrics, proves "
@@ -141,7 +142,8 @@ def peer_containers() -> str:
     from k8sdeployment.pair import cr, peerpod
     sites = [{"name": name, "nodeName": name, "addresses": [address]}
              for name, address in (("site-a", "10.91.1.11"), ("site-b", "10.91.1.12"))]
-    pair = cr.load({"spec": {"sites": sites, "fencing": {"mode": "Disabled"}}})
+    quorum = {"mode": "Arbitrator", "arbitrator": {"host": "10.91.9.31", "secretRef": {"name": "arbitrator"}}}
+    pair = cr.load({"spec": {"sites": sites, "fencing": {"mode": "Disabled"}, "quorum": quorum}})
     pod = peerpod.manifests(pair, pair.spec.sites[0])[-1]["spec"]["template"]["spec"]
     rows = []
     for kind, found in (("init", pod["initContainers"]), ("", pod["containers"])):

@@ -9,7 +9,7 @@ from docker.types import EndpointConfig, IPAMConfig, IPAMPool
 from lab import paths
 from lab.build import images
 from lab.engine import Engine
-from lab.names import BMC_PORT, LABEL, MANAGEMENT, LabPlan, Network, SitePlan
+from lab.names import ARBITRATOR, BMC_PORT, LABEL, MANAGEMENT, LabPlan, Network, SitePlan
 from lab.state import LabState, write_private
 
 
@@ -20,7 +20,7 @@ def labelled(engine: Engine, name: str) -> list[Container]:
 
 
 def containers(engine: Engine, state: LabState, plan: LabPlan) -> None:
-    """Networks, then a disk, a site and a BMC each; all of them started."""
+    """Networks, then a disk, a site and a BMC each, and the arbitrator; all of them started."""
     for network in plan.networks:
         _network(engine, plan, network)
     for site in plan.sites:
@@ -28,6 +28,7 @@ def containers(engine: Engine, state: LabState, plan: LabPlan) -> None:
         _site(engine, state, site).start()
     for site in plan.sites:
         _bmc(engine, state, site).start()
+    _arbitrator(engine, state, plan).start()
 
 
 def _network(engine: Engine, plan: LabPlan, network: Network) -> None:
@@ -41,7 +42,7 @@ def _site(engine: Engine, state: LabState, site: SitePlan) -> Container:
     own = state.site_directory(site)
     binds = [f"{site.volume}:/disk", f"{own / 'sno'}:/etc/sno:ro", f"{own / 'kubernetes'}:/etc/kubernetes:ro",
              f"{paths.cache_dir() / 'archives'}:/archives:ro"]
-    container = _create(engine, site, site.container, images.SITE, binds, 10 + site.ordinal, privileged=True,
+    container = _create(engine, site.lab, site.container, images.SITE, binds, 10 + site.ordinal, privileged=True,
                         hostname=site.name, cgroupns="private",
                         tmpfs={"/run": "rw,exec,suid,dev,mode=755", "/tmp": "rw,exec,mode=1777"})
     for number in (1, 2):
@@ -51,13 +52,21 @@ def _site(engine: Engine, state: LabState, site: SitePlan) -> Container:
     return container
 
 
+def _arbitrator(engine: Engine, state: LabState, plan: LabPlan) -> Container:
+    """As docs/quorum.md has it: the product's own image."""
+    state.arbitrator_directory.mkdir(mode=0o700, exist_ok=True)
+    return _create(engine, plan, plan.arbitrator_container, images.PEER,
+                   [f"{state.arbitrator_directory}:/etc/corosync/qnetd"], ARBITRATOR, hostname="arbitrator",
+                   command=["/usr/libexec/aos/arbitrator"])
+
+
 def _bmc(engine: Engine, state: LabState, site: SitePlan) -> Container:
     own = state.bmc_directory(site)
     socket = _bmc_socket(engine)
     _bmc_files(state, site, socket[1])
     binds = [f"{own}:/etc/bmc", f"{socket[0]}:{socket[2]}", f"{state.events_file}:/run/lab/events.jsonl"]
-    return _create(engine, site, site.bmc_container, images.BMC, binds, 20 + site.ordinal, hostname=f"bmc-{site.name}",
-                   tmpfs={"/run/bmc": "rw,mode=700"})
+    return _create(engine, site.lab, site.bmc_container, images.BMC, binds, 20 + site.ordinal,
+                   hostname=f"bmc-{site.name}", tmpfs={"/run/bmc": "rw,mode=700"})
 
 
 def _bmc_socket(engine: Engine) -> tuple[str, str, str]:
@@ -96,13 +105,13 @@ def lan_conf(site: SitePlan, user: str, password: str) -> str:
             f'  user 2 true "{user}" "{password}" admin 10 md5\n')
 
 
-def _create(engine: Engine, site: SitePlan, name: str, image: str, binds: list[str], host: int,
+def _create(engine: Engine, lab: LabPlan, name: str, image: str, binds: list[str], host: int,
             **more: Any) -> Container:
     """A container on the management network at the host's number, with its fixed MAC address."""
-    network = site.lab.network(MANAGEMENT)
+    network = lab.network(MANAGEMENT)
     endpoint = EndpointConfig(engine.client.api.api_version, ipv4_address=network.address(host),
-                              mac_address=site.mac(MANAGEMENT, host))
+                              mac_address=lab.mac(MANAGEMENT, host))
     container: Container = engine.client.containers.create(
-        image, name=name, labels={LABEL: site.lab.name}, volumes=binds, network=network.name,
+        image, name=name, labels={LABEL: lab.name}, volumes=binds, network=network.name,
         networking_config={network.name: endpoint}, **more)
     return container

@@ -1,8 +1,8 @@
 """Every name and address of a lab, derived from its name and its index; pure values.
 
 Lab n uses 10.(91+n).1.0/24 and 10.(91+n).2.0/24 as the two links and 10.(91+n).9.0/24 as management network. On each of
-them site-a ends in .11 and site-b in .12; their BMCs are .21 and .22 of the management network. MAC addresses are fixed
-so that no neighbour keeps a stale one across a power cycle.
+them site-a ends in .11 and site-b in .12; on the management network .21 and .22 are their BMCs, and .31 is the
+arbitrator. MAC addresses are fixed so that no neighbour keeps a stale one across a power cycle.
 """
 
 import os
@@ -21,6 +21,7 @@ MOST_LABS = 100
 SERVICE_PORT = 8080
 API_PORT = 6443
 BMC_PORT = 623
+ARBITRATOR = 31
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ class SitePlan:
         return next(site for site in self.lab.sites if site.name != self.name)
 
     def mac(self, part: int, host: Optional[int] = None) -> str:
-        """A locally administered address, unique per lab, network and host."""
-        return f"02:a0:05:{self.lab.index:02x}:{part:02x}:{host or 10 + self.ordinal:02x}"
+        """The site's own address on a network, or that of another host there that belongs to it."""
+        return self.lab.mac(part, host or 10 + self.ordinal)
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,18 @@ class LabPlan:
     @property
     def sites(self) -> tuple[SitePlan, ...]:
         return tuple(SitePlan(name, number, self) for number, name in enumerate(SITES, start=1))
+
+    @property
+    def arbitrator_container(self) -> str:
+        return f"{self.name}-arbitrator"
+
+    @property
+    def arbitrator(self) -> str:
+        return self.network(MANAGEMENT).address(ARBITRATOR)
+
+    def mac(self, part: int, host: int) -> str:
+        """A locally administered address, unique per lab, network and host."""
+        return f"02:a0:05:{self.index:02x}:{part:02x}:{host:02x}"
 
     def network(self, part: int) -> Network:
         title = "management" if part == MANAGEMENT else f"link{part}"

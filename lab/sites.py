@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Optional
 
 from lab import engine as engines
+from lab.arbitrator import Arbitrator
 from lab.engine import Engine
 from lab.errors import LabError
 from lab.names import LINKS, LabPlan, checked_name
@@ -26,6 +27,7 @@ class Lab:
         self.plan = plan
         self.engine = engine
         self.state = state
+        self.arbitrator = Arbitrator(plan, state, engine)
         self.sites = {site.name: Site(site, state, engine) for site in plan.sites}
 
     @classmethod

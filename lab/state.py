@@ -39,6 +39,11 @@ class LabState:
     def site_directory(self, site: SitePlan) -> Path:
         return self.directory / "sites" / site.name
 
+    @property
+    def arbitrator_directory(self) -> Path:
+        """What the arbitrator keeps: its CA."""
+        return self.directory / "arbitrator"
+
     def bmc_directory(self, site: SitePlan) -> Path:
         return self.directory / "bmc" / site.name
 

@@ -51,8 +51,9 @@ def running(state: LabState) -> bool:
         return False
     engine = engines.connect(state.engine_directory)
     found = {container.name: container for container in make.labelled(engine, state.name)}
-    wanted = {name for site in plan.sites for name in (site.container, site.bmc_container)}
-    return wanted == set(found) and all(_sound(found[name], name.startswith(f"{state.name}-bmc")) for name in wanted)
+    sites, others = ({getattr(site, name) for site in plan.sites} for name in ("container", "bmc_container"))
+    others |= {plan.arbitrator_container}
+    return sites | others == set(found) and all(_sound(found[name], name in others) for name in found)
 
 
 def _sound(container: Container, must_run: bool) -> bool:

@@ -120,18 +120,30 @@ def give_back(site: str, patience: Patience) -> float:
     return patience.until(lambda found: not_yet(found, site, "online"), f"the return of {site}")
 
 
-def confirm(site: str, insist: Callable[[], object], patience: Patience) -> float:
-    """Have a lost site count as off, by a person's word. `insist`: raises Refusal where it is seen alive.
+# What gives a lone site quorum back, by the mode of votes.
+_ALONE = {
+    # It has not seen the other one since it started (votequorum(5), wait_for_all), and is told not to wait for it.
+    "TwoNode": (("corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"),),
+    # The arbitrator votes for it no more than the other one, and it is told to expect its own vote alone. For Corosync
+    # counts the arbitrator in as long as it has a vote; libexec/qdevice gives it back when the sites see each other.
+    "Arbitrator": (("corosync-cmapctl", "-s", "quorum.device.votes", "u32", "0"), ("corosync-quorumtool", "-e", "1")),
+}
 
-    A site that has not seen the other one since it started has no quorum (votequorum(5), wait_for_all); it is told not
-    to wait for it, until Corosync starts anew. Pacemaker takes the word of a member that is there as well, and then its
-    workloads run on with nobody to stop them: so all is looked at again directly before.
+
+def confirm(site: str, mode: str, insist: Callable[[], object], patience: Patience) -> float:
+    """Have a lost site count as off, by a person's word. `insist`: raises Refusal where it is seen alive. `mode`: the
+    CR's quorum.mode.
+
+    The quorum that a lone site gets by this is its own until Corosync starts anew. Pacemaker takes the word of a member
+    that is there as well, and then its workloads run on with nobody to stop them: so all is looked at again directly
+    before.
     """
     world = patience.world
     begin = world.monotonic()
     found = live.insist(world)
     if found.view is not None and not found.view.quorate:
-        world.run(("corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"), CHANGE, None)
+        for argv in _ALONE[mode]:
+            world.run(argv, CHANGE, None)
         patience.until(lambda now: "" if now.view and now.view.quorate and now.view.dc else "waiting for quorum",
                        "the way back to quorum")
     insist()

@@ -14,6 +14,9 @@ Document = dict[str, Any]
 # What may follow a workload's name, and where it stands in the CR.
 WORKLOAD_WORDS = {"kind": "kind", "prefer": "preferredSite", "failback": "failback", "grace": "terminationGrace"}
 
+# As `arbitrator-secret` of the image names it.
+ARBITRATOR_SECRET = "arbitrator"
+
 
 @dataclass(frozen=True)
 class Words:
@@ -29,6 +32,7 @@ class Words:
     image: str = ""
     api: str = ""
     namespace: str = "aos-sno-pair"
+    arbitrator: str = ""
 
 
 def document(words: Words) -> Document:
@@ -43,6 +47,8 @@ def document(words: Words) -> Document:
         spec["fencing"] = {"mode": "Disabled"}
     if words.token:
         spec["corosync"] = {"token": words.token}
+    if words.arbitrator:
+        spec["quorum"] = {"mode": "Arbitrator", "arbitrator": _arbitrator(words.arbitrator)}
     spec |= _peer(words)
     spec["workloads"] = [_workload(one) for one in words.workloads]
     return {"apiVersion": "snopair.dev/v1alpha1", "kind": "SNOPair",
@@ -79,6 +85,15 @@ def _peer(words: Words) -> Document:
             raise CallError(f"--api {words.api} is not HOST:PORT; write 127.0.0.1:6443, say")
         peer["api"] = {"host": host.strip("[]"), "port": int(port)}
     return {"peer": peer} if peer else {}
+
+
+def _arbitrator(text: str) -> Document:
+    """HOST, HOST:PORT, an IPv6 address, or one in brackets with a port."""
+    host, colon, port = text.rpartition(":")
+    if not colon or (":" in host and not host.endswith("]")):
+        return {"host": text.strip("[]"), "secretRef": {"name": ARBITRATOR_SECRET}}
+    return {"host": host.strip("[]"), "port": int(port) if port.isdigit() else port,
+            "secretRef": {"name": ARBITRATOR_SECRET}}
 
 
 def _workload(text: str) -> Document:

@@ -44,6 +44,7 @@ CLUSTER = {
     "fencing.txt": ("stonith_admin", "--history", "*", "--verbose"),
     # Its exit code says whether the site is quorate.
     "quorum.txt": ("sh", "-c", "corosync-quorumtool -s || true"),
+    "arbitrator.txt": ("sh", "-c", "corosync-qdevice-tool -s -v 2>&1 || true"),
     "links.txt": ("corosync-cfgtool", "-s"),
     "corosync.txt": ("corosync-cmapctl",),
     "status.json": ("cat", paths.STATUS),

@@ -36,6 +36,7 @@ DEFAULT = "snopair-bundle"
 @click.option("--token", metavar="DURATION", help="This long without a sign of life, and a site counts as lost.")
 @click.option("--image", metavar="IMAGE", help="The product's image, as both sites can pull it.")
 @click.option("--api", metavar="HOST:PORT", help="Where each site's own API answers on its node.")
+@click.option("--arbitrator", metavar="HOST[:PORT]", help="A corosync-qnetd at a third place that gives a third vote.")
 @click.option("--namespace", "-n", metavar="NAME", default="aos-sno-pair", show_default=True,
               help="The pair's namespace.")
 @click.option("--openshift", is_flag=True, help="Install what OpenShift wants besides.")
@@ -54,7 +55,8 @@ def init_verb(source: Optional[str], into: str, passwords: tuple[str, ...], open
     document = _document(source, words) if source else described(_words(words))
     pair, files = make(document, passwords, openshift)
     writing.write(path, files)
-    _report(path, sorted(files), _commands(path, [site.name for site in pair.spec.sites]), advice(pair.spec), output)
+    _report(path, sorted(files), _commands(path, [site.name for site in pair.spec.sites]),
+            [*_missing(pair), *advice(pair.spec)], output)
     return 0
 
 
@@ -87,10 +89,18 @@ def installed(openshift: bool) -> list[dict[str, Any]]:
     return [*installation.manifests(), crd.manifest(), *admission.policies(), *more]
 
 
+def _missing(pair: Any) -> list[str]:
+    """What the bundle cannot hold, for the arbitrator alone can make it."""
+    if pair.spec.quorum.arbitrator is None:
+        return []
+    return [f"the Secret {pair.spec.quorum.arbitrator.secret_ref.name} is not in the bundle: have the arbitrator make "
+            f"it with `arbitrator-secret {pair.metadata.name}`, and apply it on both sites"]
+
+
 def _words(words: Mapping[str, Any]) -> Words:
     return Words(words["sites"], words["nodes"], words["fences"], words["delays"], words["workloads"],
                  not words["no_fencing"], words["token"] or "", words["image"] or "", words["api"] or "",
-                 words["namespace"])
+                 words["namespace"], words["arbitrator"] or "")
 
 
 def _document(source: str, words: Mapping[str, Any]) -> dict[str, Any]:

@@ -173,7 +173,7 @@ def _nobody_decides(live: Live) -> Iterator[Objection]:
     if live.view is None or not live.view.dc:
         yield Objection("no site decides at the moment: this one has no quorum, or an election is under way")
     elif not live.view.quorate:
-        yield Objection("this site has no quorum: it has not seen the other one since it started")
+        yield Objection("this site has no quorum: it waits for the other one, or for the arbitrator where there is one")
 
 
 def _nobody_acts(view: View, live: Live) -> Iterator[Objection]:

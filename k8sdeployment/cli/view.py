@@ -222,7 +222,8 @@ def _protection(live: Live, seen: Snapshot) -> Statement:
     if not live.view.dc:
         return Statement(False, "no site decides at the moment: an election is under way, or this site has no quorum")
     if not live.view.quorate:
-        return Statement(False, "this site has no quorum: it has not seen the other one since it started")
+        return Statement(False, "this site has no quorum: it waits for the other one, or for the arbitrator where there"
+                                " is one")
     return Statement(True)
 
 

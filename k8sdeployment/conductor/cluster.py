@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ _SAID = 200
 _LOCK = "snopair-lock"
 # What the fencer calls its own device for a hardware watchdog, which is in no configuration.
 _WATCHDOG = "watchdog"
+_VOTES = re.compile(r"^State:\s+Connected$", re.MULTILINE)
 
 
 class ClusterError(Exception):
@@ -78,6 +80,15 @@ class Cluster:
     def links(self) -> dict[int, bool]:
         """Whether each link to the other site is connected, by its number from 0."""
         return links(self._run(LINKS, ASK, None))
+
+    def heard(self, pair: SNOPair) -> bool:
+        """Whether the arbitrator answers this site; true of a pair that has none."""
+        if pair.spec.quorum.arbitrator is None:
+            return True
+        try:
+            return _VOTES.search(self._run(("corosync-qdevice-tool", "-s"), ASK, None)) is not None
+        except ClusterError:  # it ends by itself when it does not like what it is told, and is started again
+            return False
 
     def tell(self, value: str) -> None:
         """Set this node's attribute that the other site reads."""

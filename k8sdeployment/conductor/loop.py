@@ -144,7 +144,7 @@ class Conductor:
         self._publish(seen.mine)
         theirs = facts.decode(attribute(cib, seen.other, facts.ATTRIBUTE) or "")
         return replace(seen, view=view, cib=cib, theirs=theirs, links=self._links(),
-                       recoveries=self._recoveries(seen))
+                       heard=self.parts.cluster.heard(seen.pair), recoveries=self._recoveries(seen))
 
     def _act(self, seen: Seen, view: PairStatus, cib: Element) -> Seen:
         """Do what is due."""

@@ -65,13 +65,14 @@ class Bringing:
             yield f"{manifest['kind']} {meta['name']}{where} cannot be applied: {error}"
 
     def _peer(self, manifest: Object, node: Object) -> Iterator[str]:
-        """The peer, once its image is there if it is to be renewed."""
+        """The peer, once its image and its Secrets are there if it is to be renewed: the pod that runs has them."""
         meta = manifest["metadata"]
         images = Images(self.api, meta["namespace"], self.site.node_name)
         there = self.api.get("StatefulSet", meta["namespace"], meta["name"])
         why = images.waits(manifest, there, node)
-        if why:
-            yield why
+        lacking = [why] if why else list(secrets(self.api, self.pair, self.site)) if there is not None else []
+        if lacking:
+            yield from lacking
         elif there is not None or not self._deleted():
             self.api.apply(manifest)
             images.tidy()

@@ -11,15 +11,17 @@ from k8sdeployment.pair.rbac import POD
 
 def secrets(api: Api, pair: SNOPair, site: Site) -> Iterator[str]:
     """Secrets and keys that the peer of `site` mounts. Their values are not looked at."""
-    home = pair.metadata.namespace
+    home, arbitrator = pair.metadata.namespace, pair.spec.quorum.arbitrator
     for name, keys in sorted(_needed(pair, site).items()):
+        voting = arbitrator is not None and name == arbitrator.secret_ref.name
+        maker = "`arbitrator-secret` on the arbitrator makes it" if voting else "`snopair init` makes it"
         found = api.get("Secret", home, name)
         if found is None:
-            yield f"Secret {name} is missing in namespace {home} (key {' and '.join(keys)}): `snopair init` makes it"
+            yield f"Secret {name} is missing in namespace {home} (key {' and '.join(keys)}): {maker}"
             continue
         lacking = [key for key in keys if key not in (found.get("data") or {})]
         if lacking:
-            yield f"Secret {name} in namespace {home} has no key {' and '.join(lacking)}: `snopair init` makes it"
+            yield f"Secret {name} in namespace {home} has no key {' and '.join(lacking)}: {maker}"
 
 
 def _needed(pair: SNOPair, site: Site) -> dict[str, list[str]]:
@@ -29,6 +31,8 @@ def _needed(pair: SNOPair, site: Site) -> dict[str, list[str]]:
         if device.secret_ref is not None:
             keys = needed.setdefault(device.secret_ref.name, [])
             keys += [device.secret_ref.key] if device.secret_ref.key not in keys else []
+    if pair.spec.quorum.arbitrator is not None:
+        needed[pair.spec.quorum.arbitrator.secret_ref.name] = list(peerpod.NSS_DATABASE)
     return needed
 
 

@@ -12,7 +12,7 @@ _USUAL = {4: 24, 6: 64}
 
 def advice(spec: Spec) -> list[str]:
     """Everything worth a second thought, the worst first."""
-    return [*_fencing(spec), *_links(spec), *_workloads(spec)]
+    return [*_fencing(spec), *_links(spec), *_votes(spec), *_workloads(spec)]
 
 
 def _fencing(spec: Spec) -> Iterator[str]:
@@ -26,12 +26,24 @@ def _fencing(spec: Spec) -> Iterator[str]:
 
 def _shared(site: Site) -> Iterator[tuple[str, int]]:
     for device in site.fencing.devices:
-        try:
-            address = ipaddress.ip_address(device.parameters.get("ip", ""))
-        except ValueError:
-            continue
-        yield from ((str(address), link) for link, own in enumerate(site.addresses, start=1)
-                    if subnet(own) == subnet(address))
+        ip = device.parameters.get("ip", "")
+        yield from ((ip, link) for link in _beside(ip, site))
+
+
+def _beside(host: str, site: Site) -> Iterator[int]:
+    """The links in whose networks that address stands; none for a name."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return
+    yield from (link for link, own in enumerate(site.addresses, start=1) if subnet(own) == subnet(address))
+
+
+def _votes(spec: Spec) -> Iterator[str]:
+    if spec.quorum.arbitrator is not None:
+        host = spec.quorum.arbitrator.host
+        yield from (f"the arbitrator {host} stands in the network of link {link}: one fault can take both, and then a "
+                    "site that is alone stops" for link in _beside(host, spec.sites[0]))
 
 
 def _links(spec: Spec) -> Iterator[str]:

@@ -55,8 +55,7 @@ def _peer_online(seen: Seen) -> Found:
     if seen.view.all_online():
         return Found("PeerOnline", "True", "Online")
     if not seen.view.quorate:
-        return Found("PeerOnline", "False", NO_QUORUM, f"{seen.site} has no quorum: it has not seen {seen.other} "
-                     f"since it started, and starts nothing until it does; if it never will, {_ask(seen)}")
+        return Found("PeerOnline", "False", NO_QUORUM, f"{seen.site} has no quorum: {_voteless(seen)}, {_ask(seen)}")
     node = seen.view.nodes.get(seen.other)
     if seen.maintenance:
         return Found("PeerOnline", "False", "Renewing", seen.maintenance)
@@ -66,6 +65,21 @@ def _peer_online(seen: Seen) -> Found:
         return Found("PeerOnline", "False", "Unclean",
                      f"{seen.other} was lost and is not fenced yet. If no device can do it: {_ask(seen)}")
     return Found("PeerOnline", "False", "Away", f"{seen.other} is not a member of the cluster")
+
+
+def _voteless(seen: Seen) -> str:
+    arbitrator = seen.pair.spec.quorum.arbitrator
+    if arbitrator is None:
+        return f"it has not seen {seen.other} since it started, and starts nothing until it does; if it never will"
+    return (f"it is without {seen.other}, and the arbitrator {arbitrator.host} gives it no vote; it starts nothing "
+            "until one of them does; if neither ever will")
+
+
+def _unheard(seen: Seen) -> Iterator[str]:
+    arbitrator = seen.pair.spec.quorum.arbitrator
+    if arbitrator is not None and not seen.heard:
+        yield (f"the arbitrator {arbitrator.host} does not answer {seen.site}, which without {seen.other} would stop "
+               "what it runs and take nothing over")
 
 
 def _ask(seen: Seen) -> str:
@@ -104,6 +118,7 @@ def _takeover(seen: Seen) -> Found:
     lacking = [f"{one.name}: {one.takeover.reason}" for one in found if one.takeover and not one.takeover.ready]
     if seen.view is None:
         return Found("TakeoverReady", "Unknown", "NoCluster", seen.trouble)
+    lacking += _unheard(seen)
     if lacking:
         return Found("TakeoverReady", "False", "NotReady", "; ".join(lacking))
     if seen.pair.spec.workloads and not found:
@@ -147,6 +162,7 @@ def _troubles(seen: Seen) -> Iterator[str]:
     if seen.waits:
         yield seen.waits
     yield from (f"link {number} to {seen.other} is down" for number, up in sorted(seen.links.items()) if not up)
+    yield from _unheard(seen)
     yield from (f"{name}: {proof.note}" for name, proof in seen.mine.proofs.items() if proof.note)
     yield from seen.view.failures
     blocked = {pacemaker.resource_id(work): work.name for work in seen.pair.spec.workloads}

@@ -3,7 +3,7 @@
 Each capability was taken away and missed: CHOWN, FOWNER and DAC_OVERRIDE give shared memory to clients of another user
 and open it there; SYS_NICE is Corosync's priority; SETUID and SETGID make half of Pacemaker run as hacluster, and KILL
 ends those, and the containers of a workload whose kubelet is away. IPC_LOCK is not among them: Corosync locks its
-memory only where it may also raise the limit.
+memory only where it may also raise the limit. corosync-qdevice was seen to vote with none at all.
 """
 
 from typing import Any
@@ -18,6 +18,7 @@ _SHARED = (("shm", "/dev/shm"), ("run", "/run"))
 _REQUESTS = {
     "settle": ("10m", "32Mi"),
     "corosync": ("100m", "160Mi"),
+    "qdevice": ("10m", "32Mi"),
     "pacemaker": ("100m", "128Mi"),
     "pcsd": ("10m", "128Mi"),
     "conductor": ("50m", "96Mi"),
@@ -49,6 +50,19 @@ def corosync(pair: SNOPair) -> Container:
         },
         "volumeMounts": _mounts(*_SHARED, ("corosync-state", "/var/lib/corosync"))
         + _read_only(("corosync", paths.COROSYNC)),
+    }
+
+
+def qdevice(pair: SNOPair) -> Container:
+    """Asks the arbitrator for its vote. It, too, ends only after Pacemaker, which needs a quorum until then.
+
+    No probe: an arbitrator that is away must keep no peer from starting.
+    """
+    return {
+        **_container(pair, "qdevice"),
+        "command": [f"{paths.PROGRAMS}/qdevice"],
+        "restartPolicy": "Always",
+        "volumeMounts": _mounts(*_SHARED) + _read_only(("qdevice", paths.QDEVICE)),
     }
 
 

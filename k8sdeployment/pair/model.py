@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from k8sdeployment.pair.values import (
-    AgentName, Key, Label, LinkAddress, Milliseconds, Parameters, Subdomain, Text, Token)
+    AgentName, Host, Key, Label, LinkAddress, Milliseconds, Parameters, Subdomain, Text, Token)
 
 # Milliseconds for the first and the second site where nothing is said.
 DELAYS = (10_000, 1_000)
@@ -77,11 +77,34 @@ class Site(Part):
     """How this site is fenced."""
 
 
-class Quorum(Part):
-    """Two votes and no third party. An arbitrator is not built yet, so no other mode is accepted."""
+class CertificatesRef(Part):
+    """A Secret in the pair's own namespace that holds an NSS database: cert9.db, key4.db and pkcs11.txt."""
 
-    mode: Literal["TwoNode"] = "TwoNode"
-    """TwoNode: each site stays quorate alone, and fencing decides."""
+    name: Subdomain
+    """Name of the Secret."""
+
+
+class Arbitrator(Part):
+    """A corosync-qnetd at a third place. It is asked over TLS and in no other way."""
+
+    host: Host
+    """Its host name or address, as both sites reach it. Best on a way that is none of the links."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 5403
+    """TCP port."""
+    algorithm: Literal["ffsplit"] = "ffsplit"
+    """ffsplit: one vote, for one half of a split."""
+    secret_ref: CertificatesRef
+    """The Secret by which the pair shows who it is; the same on both sites."""
+
+
+class Quorum(Part):
+    """How many votes a site needs to go on, and whose they are."""
+
+    mode: Literal["TwoNode", "Arbitrator"] = "TwoNode"
+    """TwoNode: each site stays quorate alone, and fencing decides. Arbitrator: a site needs the vote of the other one
+    or of the arbitrator; without either it stops its workloads and takes over nothing."""
+    arbitrator: Optional[Arbitrator] = None
+    """Who gives the third vote. Only with mode Arbitrator."""
 
 
 class FencingPolicy(Part):
@@ -194,6 +217,11 @@ class Spec(Part):
             default if site.fencing.delay is None else site.fencing.delay
             for site, default in zip(self.sites, DELAYS)
         )
+
+    def favoured(self) -> Site:
+        """Who survives a split: the site that is fenced later, the first one of equals."""
+        one, other = self.fence_delays()
+        return self.sites[1 if other > one else 0]
 
     def site(self, name: str) -> Site:
         """The site of that name; StopIteration for another."""

@@ -4,6 +4,7 @@ PROGRAMS = "/usr/libexec/aos"
 PYTHON = "/opt/aos/bin/python"
 AGENT_LIBRARY = "/usr/lib/ocf/lib/aos"
 COROSYNC = "/etc/corosync"
+QDEVICE = f"{COROSYNC}/qdevice/net/nssdb"
 FENCING = "/etc/aos/fencing"
 # In memory, for the containers that fence.
 PROVEN = "/etc/aos/proven"

@@ -21,6 +21,8 @@ NAME = SET
 LABELS = {"app.kubernetes.io/name": "aos-sno-pair", "app.kubernetes.io/component": NAME}
 CONFIGURATION = "peer"
 PCSD_SECRET_KEY = "hacluster"
+# The files of an NSS database, and so the keys of the Secret for the arbitrator.
+NSS_DATABASE = ("cert9.db", "key4.db", "pkcs11.txt")
 _UIDGID, WORKLOADS = "uidgid", "workloads"
 # What outlives the pod and the boot, each below /var/lib/aos on the host.
 _STATE = ("corosync-state", "pacemaker-state", "pacemaker-log", "pcsd-state", "conductor-state")
@@ -85,6 +87,7 @@ def _peer(pair: SNOPair, site: Site) -> Manifest:
 
 def _pod(pair: SNOPair, site: Site) -> dict[str, Any]:
     secrets = fencing_secrets(pair, site)
+    votes = [containers.qdevice(pair)] if pair.spec.quorum.arbitrator is not None else []
     return {
         "hostNetwork": True,
         "hostPID": True,
@@ -97,7 +100,7 @@ def _pod(pair: SNOPair, site: Site) -> dict[str, Any]:
         "tolerations": [{"operator": "Exists"}],
         "affinity": {"nodeAffinity": _this_node(site)},
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        "initContainers": [containers.settle(pair), containers.corosync(pair)],
+        "initContainers": [containers.settle(pair), containers.corosync(pair), *votes],
         "containers": [containers.pacemaker(pair, secrets), containers.pcsd(pair), containers.conductor(pair, secrets)],
         "volumes": _volumes(pair, site),
     }
@@ -109,6 +112,7 @@ def _this_node(site: Site) -> dict[str, Any]:
 
 
 def _volumes(pair: SNOPair, site: Site) -> list[dict[str, Any]]:
+    arbitrator = pair.spec.quorum.arbitrator
     return [
         {"name": "corosync", "projected": {"sources": [_conf_source(), _authkey_source(pair)]}},
         {"name": "workloads", "configMap": {"name": CONFIGURATION, "items": [{"key": WORKLOADS, "path": WORKLOADS}]}},
@@ -120,6 +124,11 @@ def _volumes(pair: SNOPair, site: Site) -> list[dict[str, Any]]:
         }},
         *({"name": f"fencing-{number}", "secret": {"secretName": name, "defaultMode": 0o400}}
           for number, name in enumerate(fencing_secrets(pair, site))),
+        *({"name": "qdevice", "secret": {
+            "secretName": one.secret_ref.name,
+            "defaultMode": 0o400,
+            "items": [{"key": key, "path": key} for key in NSS_DATABASE],
+        }} for one in (arbitrator,) if one is not None),
         {"name": "account", "projected": {"sources": _account_sources()}},
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}},
         {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},

@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from k8sdeployment.pair import cel
 from k8sdeployment.pair.fencing import shoots
-from k8sdeployment.pair.model import DELAYS, MOST_LINKS, MOST_WORKLOADS, Device, Part, Replicas, Spec, Workload
+from k8sdeployment.pair.model import DELAYS, MOST_LINKS, MOST_WORKLOADS, Device, Part, Quorum, Replicas, Spec, Workload
 from k8sdeployment.pair.values import DURATION, duration, seconds
 
 Holes = dict[str, object]
@@ -232,6 +232,12 @@ RULES = (
                     "for, so that none waits for itself"),
     _above("together", "'{name}' is together with '{other}', which does not stand above it; name those above alone, "
                        "the other way round it holds too"),
+    Rule(Quorum, ".arbitrator", "self.mode != 'Arbitrator' || has(self.arbitrator)",
+         "mode Arbitrator needs the host and the secretRef of the corosync-qnetd that gives the third vote",
+         lambda quorum: {} if quorum.mode == "Arbitrator" and quorum.arbitrator is None else None),
+    Rule(Quorum, ".arbitrator", "self.mode != 'TwoNode' || !has(self.arbitrator)",
+         "mode TwoNode knows no third vote; remove the arbitrator, or use mode Arbitrator",
+         lambda quorum: {} if quorum.mode == "TwoNode" and quorum.arbitrator is not None else None),
     Rule(Replicas, "", "self.min < self.max",
          "min {min} is not below max {max}; min is what the passive site runs, usually 0", _order,
          {"min": "self.min", "max": "self.max"}),

@@ -20,7 +20,8 @@ class Seen:
     """One look of a conductor at its cluster.
 
     `view` and `cib`: None when Pacemaker did not answer, `trouble` says why. `theirs`: what the other site tells; None
-    while it is away. `links`: connected or not, by number. `waits`: why the CR is not in force yet.
+    while it is away. `links`: connected or not, by number. `heard`: whether the arbitrator answers; true of a pair
+    that has none. `waits`: why the CR is not in force yet.
     """
 
     pair: SNOPair
@@ -32,6 +33,7 @@ class Seen:
     cib: Optional[Element] = None
     trouble: str = ""
     links: dict[int, bool] = field(default_factory=dict)
+    heard: bool = True
     foreign: tuple[str, ...] = ()
     recoveries: tuple[Recovery, ...] = ()
     waits: str = ""

@@ -148,7 +148,8 @@ def confirm(tools: Tools, alive: str = "") -> None:
     def insist() -> None:
         if alive:
             raise codes.Refusal("confirming that site-b is off", [alive])
-    deeds.confirm("site-b", insist, deeds.Patience(surroundings(tools, Path("none")), 60.0, lambda words: None))
+    patience = deeds.Patience(surroundings(tools, Path("none")), 60.0, lambda words: None)
+    deeds.confirm("site-b", "TwoNode", insist, patience)
 
 
 def test_the_word_is_given_for_a_site_that_was_lost() -> None:

@@ -42,6 +42,31 @@ def init(*words: str, stdin: str | None = None) -> Result:
     return CliRunner().invoke(snopair, ["init", *words], input=stdin)
 
 
+def test_an_arbitrator_is_the_third_vote_and_makes_its_own_secret(here: Path) -> None:
+    done = init(*SITES, *FENCES, *PASSWORDS, "--arbitrator", "arbitrator.example.org", "--into", "new")
+    assert done.exit_code == 0, done.stderr
+    (told,) = loaded("new/site-a/pair.yaml")
+    found = cr.load(told).spec.quorum
+    assert found.arbitrator is not None and (found.mode, found.arbitrator.port) == ("Arbitrator", 5403)
+    assert "have the arbitrator make it with `arbitrator-secret pair`" in done.stdout
+    assert "arbitrator" not in {one["metadata"]["name"] for one in loaded("new/site-a/secrets.yaml")}
+
+
+@pytest.mark.parametrize("text, host, port", [
+    ("qnetd.example.org:5500", "qnetd.example.org", 5500), ("192.0.2.5", "192.0.2.5", 5403),
+    ("2001:db8::5", "2001:db8::5", 5403), ("[2001:db8::5]", "2001:db8::5", 5403),
+    ("[2001:db8::5]:5500", "2001:db8::5", 5500)])
+def test_an_arbitrators_address(text: str, host: str, port: int) -> None:
+    made = describe.document(describe.Words(sites=("a=192.0.2.1", "b=192.0.2.2"), arbitrator=text))
+    made["spec"]["fencing"] = {"mode": "Disabled"}
+    found = cr.load(made).spec.quorum.arbitrator
+    assert found is not None and (found.host, found.port) == (host, port)
+
+
+def test_an_arbitrators_port_is_a_number() -> None:
+    assert "spec.quorum.arbitrator.port" in init(*SITES, *FENCES, *PASSWORDS, "--arbitrator", "host:x").stderr
+
+
 def loaded(path: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(Path(path).read_text(encoding="utf-8")))
 

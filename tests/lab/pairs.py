@@ -74,6 +74,7 @@ def wait_takeover(lab: Lab) -> None:
 
 def restored(lab: Lab) -> None:
     """The lab's own CR on both sites, in force and without what a test added."""
+    lab.arbitrator.power("on")
     awake(lab)
     whole = pairing.document(lab)
     changed = [name for name, site in lab.sites.items() if not _holds(site, whole)]
@@ -113,13 +114,16 @@ def _registered(site: Site) -> set[str]:
 
 
 def renews_no_more(site: Site, whole: dict[str, Any]) -> bool:
-    """Whether the site's peer runs with the image and the token of the CR; not, while it or its API is away."""
+    """Whether the site's peer runs with the image, the token and the votes of the CR; not, while it or its API is
+    away."""
     with suppress(LabError):
         image = pairing.kubectl(site, "get", "pod", "peer-0", "-n", pairing.NAMESPACE,
                                 "-o", "jsonpath={.spec.containers[0].image}")
         token = site.peer(["corosync-cmapctl", "-g", "totem.token"], container="corosync")
+        votes = site.peer(["corosync-cmapctl", "quorum."], container="corosync")
         wanted = whole["spec"]["corosync"]["token"].removesuffix("ms")
-        return image.strip() == whole["spec"]["peer"]["image"] and token.strip().endswith(f"= {wanted}")
+        return (image.strip() == whole["spec"]["peer"]["image"] and token.strip().endswith(f"= {wanted}")
+                and ("quorum.device.net.host" in votes) is (_quorum(whole["spec"]) == "Arbitrator"))
     return False
 
 
@@ -135,7 +139,12 @@ def _holds(site: Site, whole: dict[str, Any]) -> bool:
     there = pairing.resource(site)["spec"]
     return bool(there["corosync"] == whole["spec"]["corosync"] and there["peer"]["image"] == pairing.PEER_IMAGE
                 and _failover(there) == _failover(whole["spec"])
+                and _quorum(there) == _quorum(whole["spec"])
                 and _works(there) == _works(whole["spec"]))
+
+
+def _quorum(spec: dict[str, Any]) -> str:
+    return str(spec.get("quorum", {}).get("mode", "TwoNode"))
 
 
 def _failover(spec: dict[str, Any]) -> str:

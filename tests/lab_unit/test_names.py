@@ -4,14 +4,14 @@ import pytest
 
 from lab import hostnet
 from lab.errors import LabError
-from lab.names import LabPlan, checked_name, first_free_index
+from lab.names import ARBITRATOR, LabPlan, checked_name, first_free_index
 
 
 def test_addresses_follow_from_the_index() -> None:
     site = LabPlan("demo", 3).site("site-b")
     assert site.links == ("10.94.1.12", "10.94.2.12")
     assert (site.management, site.bmc) == ("10.94.9.12", "10.94.9.22")
-    assert site.peer.name == "site-a"
+    assert site.peer.name == "site-a" and site.lab.arbitrator == "10.94.9.31"
 
 
 def test_nothing_of_two_labs_collides() -> None:
@@ -20,7 +20,7 @@ def test_nothing_of_two_labs_collides() -> None:
         for site in plan.sites:
             names |= {site.container, site.bmc_container, site.volume, *site.links, site.management, site.bmc}
             names |= {site.mac(part, host) for part in (1, 2, 9) for host in (10 + site.ordinal, 20 + site.ordinal)}
-        return names
+        return names | {plan.arbitrator_container, plan.arbitrator, plan.mac(9, ARBITRATOR)}
 
     assert not everything(LabPlan("one", 0)) & everything(LabPlan("two", 1))
 
@@ -28,6 +28,7 @@ def test_nothing_of_two_labs_collides() -> None:
 def test_every_interface_of_a_lab_has_its_own_address_of_hardware() -> None:
     plan = LabPlan("one", 7)
     macs = [site.mac(part) for site in plan.sites for part in (1, 2, 9)]
+    macs += [plan.mac(9, ARBITRATOR)]
     macs += [site.mac(9, 20 + site.ordinal) for site in plan.sites]
     assert len(set(macs)) == len(macs)
     assert all(int(mac[:2], 16) & 3 == 2 for mac in macs), "locally administered, not multicast"

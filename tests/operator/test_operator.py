@@ -9,9 +9,10 @@ import subprocess
 import pytest
 
 from k8sdeployment.pair import gating, installation, parity
+from k8sdeployment.pair.peerpod import NSS_DATABASE
 from tests.agent.kernel import needs_host
 from tests.operator.conftest import HOME, NODE, Site
-from tests.pair.sample import pair
+from tests.pair.sample import ARBITRATED, pair
 
 pytestmark = [pytest.mark.lab, needs_host]
 
@@ -82,8 +83,26 @@ def test_what_a_workload_lacks_is_told(site: Site) -> None:
                "the missing image")
 
 
+def test_the_peer_is_not_renewed_before_its_secrets_are_there(site: Site) -> None:
+    """Its new pod could not start, and a site without a peer is fenced."""
+    def generation() -> int:
+        found = site.at_home("statefulsets", "peer")
+        return int(found["metadata"]["generation"]) if found else 0
+    site.secrets()
+    site.pair(workloads=[])
+    site.start()
+    site.until(lambda: generation() == 1 or None, "the peer")
+    site.pair(workloads=[], quorum=ARBITRATED)
+    words = site.waiting("Secret arbitrator is missing in namespace aos-sno-pair")
+    assert "`arbitrator-secret` on the arbitrator makes it" in words and generation() == 1
+    site.secret("arbitrator", *NSS_DATABASE)
+    site.until(lambda: generation() == 2 or None, "the renewed peer")
+    site.done_waiting("Secret arbitrator")
+
+
 def test_the_next_image_is_brought_before_the_peer_is_renewed(site: Site) -> None:
     site.node()
+    site.secrets()
     site.pair(workloads=[])
     site.start()
     site.until(lambda: site.at_home("statefulsets", "peer"), "the peer, for which nothing is brought")

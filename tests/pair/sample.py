@@ -7,6 +7,8 @@ from k8sdeployment.pair.cr import PairError, load
 from k8sdeployment.pair.model import SNOPair
 
 Document = dict[str, Any]
+ARBITRATED: Document = {
+    "mode": "Arbitrator", "arbitrator": {"host": "arbitrator.example.org", "secretRef": {"name": "arbitrator"}}}
 
 
 def site(name: str, number: int, delay: str) -> Document:

@@ -12,7 +12,7 @@ import yaml
 from k8sdeployment.pair import bundle, cr, crd, installation
 from k8sdeployment.pair.advice import advice
 from k8sdeployment.pair.bundle import Keys
-from tests.pair.sample import document, pair, site
+from tests.pair.sample import ARBITRATED, document, pair, site
 
 KEYS = Keys(b"k" * bundle.KEY_BYTES, b"word-of-hacluster")
 PASSWORDS = {("bmc-site-a", "password"): b"secret-of-a", ("bmc-site-b", "password"): b"secret-of-b"}
@@ -122,6 +122,8 @@ def changed(*addresses: str, ip: str = "203.0.113.11") -> dict[str, Any]:
     (changed("2001:db8::{}", "2001:db8::1{}"), "site-b has two links in 2001:db8::/64: they will fail together"),
     (changed("192.0.2.{}", "198.51.100.{}", ip="198.51.100.9"),
      "the device 198.51.100.9 that fences site-a stands in the network of link 2"),
+    ({"quorum": {**ARBITRATED, "arbitrator": {**ARBITRATED["arbitrator"], "host": "198.51.100.9"}}},
+     "the arbitrator 198.51.100.9 stands in the network of link 2"),
     ({"fencing": {"mode": "Disabled"}}, "fencing is disabled"),
     ({"workloads": [{"name": "web"}]}, "web has no preferredSite"),
     ({"workloads": [{"name": "web", "preferredSite": "site-a", "gate": False}]}, "web has no gate"),
@@ -131,4 +133,4 @@ def test_what_should_be_thought_over(spec: dict[str, Any], sentence: str) -> Non
 
 
 def test_a_sound_pair_needs_no_advice() -> None:
-    assert advice(pair().spec) == []
+    assert advice(pair().spec) == advice(pair(quorum=ARBITRATED).spec) == []

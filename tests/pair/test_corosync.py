@@ -1,10 +1,13 @@
 """corosync.conf: encrypted, every link of every site, two votes that wait for each other."""
 
+from typing import Optional
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from k8sdeployment.pair.corosync import corosync_conf
-from tests.pair.sample import pair, site
+from tests.pair.sample import ARBITRATED, pair, site
 
 GOLDEN = """\
 totem {
@@ -50,6 +53,49 @@ logging {
     timestamp: hires
 }
 """
+
+
+ARBITRATOR = """\
+quorum {
+    provider: corosync_votequorum
+    wait_for_all: 0
+    device {
+        model: net
+        votes: 1
+        timeout: 5000
+        sync_timeout: 10000
+        net {
+            host: arbitrator.example.org
+            port: 5403
+            algorithm: ffsplit
+            tls: required
+            keep_active_partition_tie_breaker: on
+            tie_breaker: lowest
+        }
+    }
+}
+"""
+
+
+def test_an_arbitrator_is_the_third_vote_and_two_are_a_quorum() -> None:
+    made = corosync_conf(pair(quorum=ARBITRATED))
+    assert ARBITRATOR in made and "two_node" not in made
+    assert made.replace(ARBITRATOR, GOLDEN[GOLDEN.index("quorum {"):GOLDEN.index("\nlogging")]) == GOLDEN
+
+
+@pytest.mark.parametrize("delays, word", [
+    (("10s", "1s"), "lowest"), (("1s", "10s"), "highest"), ((None, "20s"), "highest"), ((None, None), "lowest")])
+def test_the_arbitrator_favours_whom_fencing_favours(delays: tuple[Optional[str], ...], word: str) -> None:
+    sites = [site("site-a", 11, "10s"), site("site-b", 12, "1s")]
+    for one, delay in zip(sites, delays):
+        one["fencing"] |= {"delay": delay}
+    assert f"tie_breaker: {word}\n" in corosync_conf(pair(sites=sites, quorum=ARBITRATED))
+
+
+def test_equal_delays_favour_the_first_site() -> None:
+    sites = [site("site-a", 11, "1s"), site("site-b", 12, "1s")]
+    made = corosync_conf(pair(sites=sites, quorum=ARBITRATED, failover={"mode": "Confirm"}))
+    assert "tie_breaker: lowest\n" in made
 
 
 def test_the_whole_file() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from k8sdeployment.pair.cr import PairError, load
 from k8sdeployment.pair.rules import faults
-from tests.pair.sample import Document, document, pair, refusal, site
+from tests.pair.sample import ARBITRATED, Document, document, pair, refusal, site
 
 Change = Callable[[Document], None]
 DEVICE = "sites.0.fencing.devices.0"
@@ -126,7 +126,19 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "not a fence agent": (put(f"{DEVICE}.agent", "rm"), "spec.sites[0].fencing.devices[0].agent: 'rm'"),
     "a parameter of ours": (put(f"{DEVICE}.parameters.pcmk_host_list", "x"), "is set by the pair itself"),
     "a parameter that is none": (put(f"{DEVICE}.parameters.a b", "x"), "is not the name of a fence agent's"),
-    "quorum not built": (put("quorum", {"mode": "Arbitrator"}), "spec.quorum.mode: 'Arbitrator'"),
+    "an unknown quorum": (put("quorum", {"mode": "Majority"}), "spec.quorum.mode: 'Majority'"),
+    "an arbitrator that is not named": (
+        put("quorum", {"mode": "Arbitrator"}),
+        "spec.quorum.arbitrator: mode Arbitrator needs the host and the secretRef of the corosync-qnetd",
+    ),
+    "an arbitrator that is not asked": (
+        put("quorum", {"mode": "TwoNode", **{"arbitrator": ARBITRATED["arbitrator"]}}),
+        "spec.quorum.arbitrator: mode TwoNode knows no third vote; remove the arbitrator, or use mode Arbitrator",
+    ),
+    "an arbitrator at no host": (
+        put("quorum", {**ARBITRATED, "arbitrator": {"host": "a }", "secretRef": {"name": "arbitrator"}}}),
+        "spec.quorum.arbitrator.host: 'a }' is neither a host name nor an IP address",
+    ),
 }
 
 

@@ -105,7 +105,7 @@ OWN_WORDS = {
     "an unknown kind": 'spec.workloads[0].kind: Unsupported value: "DaemonSet": supported values: "Deployment"',
     "a misspelt field": 'unknown field "spec.workloads[0].prefferedSite"',
     "no addresses": "spec.sites[0].addresses in body should have at least 1 items",
-    "quorum not built": 'spec.quorum.mode: Unsupported value: "Arbitrator": supported values: "TwoNode"',
+    "an unknown quorum": 'spec.quorum.mode: Unsupported value: "Majority": supported values: "TwoNode", "Arbitrator"',
 }
 MORE: dict[str, Change] = {
     **{f"secret {name}": put(f"{DEVICE}.parameters.{name}", "hunter2") for name in SECRETS},

@@ -9,7 +9,7 @@ import pytest
 
 from k8sdeployment.pair import installation, openshift, peerpod
 from k8sdeployment.pair.rbac import Manifest
-from tests.pair.sample import pair
+from tests.pair.sample import ARBITRATED, pair
 
 RULES = [(one["metadata"]["name"], rule) for one in installation.manifests() for rule in one.get("rules", ())]
 
@@ -62,7 +62,8 @@ def test_the_operators_pod_may_nothing() -> None:
 
 
 def peer() -> dict[str, Any]:
-    found: dict[str, Any] = peerpod.manifests(pair(), pair().spec.sites[0])[-1]["spec"]["template"]["spec"]
+    made = pair(quorum=ARBITRATED)
+    found: dict[str, Any] = peerpod.manifests(made, made.spec.sites[0])[-1]["spec"]["template"]["spec"]
     return found
 
 

@@ -8,13 +8,14 @@ import pytest
 
 from k8sdeployment.pair import peerpod, timing
 from k8sdeployment.pair.model import SNOPair
-from tests.pair.sample import document, pair
+from tests.pair.sample import ARBITRATED, document, pair
 
 TWO = [
     {"name": "web", "terminationGrace": "20s"},
     {"name": "db", "kind": "StatefulSet", "namespace": "data", "replicas": {"min": 0, "max": 3}},
 ]
 MANAGED = pair(workloads=TWO)
+VOTED = pair(workloads=TWO, quorum=ARBITRATED)
 READ = ["get", "list", "watch"]
 SCALE = ["get", "update", "patch"]
 
@@ -44,8 +45,9 @@ def test_manifests_stand_in_the_order_in_which_they_can_be_applied() -> None:
         "ConfigMap", "StatefulSet"]
 
 
-def test_nothing_is_privileged() -> None:
-    for name, container in containers().items():
+@pytest.mark.parametrize("of", [MANAGED, VOTED])
+def test_nothing_is_privileged(of: SNOPair) -> None:
+    for name, container in containers(of).items():
         context = container["securityContext"]
         assert "privileged" not in context and context["allowPrivilegeEscalation"] is False
         assert context["capabilities"]["drop"] == ["ALL"]
@@ -90,8 +92,22 @@ def test_a_site_holds_the_fencing_secret_of_the_other_alone(index: int, other: s
 
 
 def test_no_secret_is_readable_by_others() -> None:
-    for mode in modes(pod()["volumes"]):
+    for mode in modes(pod(VOTED)["volumes"]):
         assert mode == 0o400
+
+
+def test_the_arbitrator_is_asked_by_a_container_of_its_own_and_it_alone_has_the_key() -> None:
+    assert "qdevice" not in containers() and "qdevice" not in str(pod()["volumes"])
+    assert [one["name"] for one in pod(VOTED)["initContainers"]] == ["settle", "corosync", "qdevice"]
+    asking = containers(VOTED)["qdevice"]
+    assert asking["restartPolicy"] == "Always" and not [key for key in asking if key.endswith("Probe")]
+    assert asking["securityContext"]["readOnlyRootFilesystem"]
+    (mount,) = [one for one in asking["volumeMounts"] if one["name"] == "qdevice"]
+    assert mount == {"name": "qdevice", "mountPath": "/etc/corosync/qdevice/net/nssdb", "readOnly": True}
+    assert {name for name, one in containers(VOTED).items() if "qdevice" in mounts(one)} == {"qdevice"}
+    (volume,) = [one for one in pod(VOTED)["volumes"] if one["name"] == "qdevice"]
+    assert volume["secret"]["secretName"] == "arbitrator"
+    assert [one["path"] for one in volume["secret"]["items"]] == ["cert9.db", "key4.db", "pkcs11.txt"]
 
 
 def modes(volumes: list[dict[str, Any]]) -> Iterator[int]:
@@ -107,10 +123,11 @@ def test_only_corosync_sees_the_authkey() -> None:
     assert {name for name, one in containers().items() if "corosync" in mounts(one)} == {"corosync"}
 
 
-def test_every_mount_has_its_volume_and_every_volume_is_mounted() -> None:
-    volumes = [volume["name"] for volume in pod()["volumes"]]
+@pytest.mark.parametrize("of", [MANAGED, VOTED])
+def test_every_mount_has_its_volume_and_every_volume_is_mounted(of: SNOPair) -> None:
+    volumes = [volume["name"] for volume in pod(of)["volumes"]]
     assert len(volumes) == len(set(volumes))
-    assert set(volumes) == {name for one in containers().values() for name in mounts(one)}
+    assert set(volumes) == {name for one in containers(of).values() for name in mounts(one)}
 
 
 def test_corosync_starts_before_pacemaker_and_ends_after_it() -> None:

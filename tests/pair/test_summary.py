@@ -15,7 +15,7 @@ from k8sdeployment.pair.happenings import happenings
 from k8sdeployment.pair.report import CONDITIONS, Recovery, Status
 from k8sdeployment.pair.status import Node, PairStatus, Resource
 from k8sdeployment.pair.summary import Seen, site_state, summary
-from tests.pair.sample import pair
+from tests.pair.sample import ARBITRATED, pair
 
 NOW = datetime(2026, 11, 27, 8, 0, tzinfo=timezone.utc)
 EPOCH = int(NOW.timestamp())
@@ -84,6 +84,11 @@ def lost(**states: bool) -> dict[str, Any]:
      "site-b is gone, and a person decides: make sure that site-b is off, then `snopair confirm site-b`"),
     (lost(), "PeerOnline", "False", "site-b is not a member of the cluster"),
     ({"view": view(quorate=False)}, "PeerOnline", "False", "it has not seen site-b since it started"),
+    ({"view": view(quorate=False), "pair": pair(quorum=ARBITRATED)}, "PeerOnline", "False",
+     "it is without site-b, and the arbitrator arbitrator.example.org gives it no vote"),
+    ({"heard": False, "pair": pair(quorum=ARBITRATED)}, "TakeoverReady", "False",
+     "the arbitrator arbitrator.example.org does not answer site-a, which without site-b would stop what it runs"),
+    ({"heard": False, "pair": pair(quorum=ARBITRATED)}, "Degraded", "True", "arbitrator.example.org does not answer"),
     (lost(), "TakeoverReady", "False", "web: site-b is away"),
     (lost(), "PeerInSync", "Unknown", "site-b does not tell what it holds"),
     (lost(), "Degraded", "True", "site-b is away"),
