@@ -44,7 +44,7 @@ class Alerts:
         fences = [alert for alert in self._found if alert.kind == "fencing" and alert.rc == "0"]
         new = [alert for alert in fences if alert.when not in self._devices]
         if new:
-            said = dict(_FENCED.findall(_tail(self._log)))
+            said = {site: device for site, device in _FENCED.findall(_tail(self._log)) if device != f"gone-{site}"}
             self._devices |= {alert.when: said.get(alert.node, "") for alert in new}
         return self._devices
 

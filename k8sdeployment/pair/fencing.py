@@ -19,6 +19,11 @@ def device_id(site: Site, rank: int) -> str:
     return f"fence-{site.name}-{rank}"
 
 
+def gone_id(site: Site) -> str:
+    """The name in Pacemaker of what asks the links whether `site` is off, once its device has said so."""
+    return f"gone-{site.name}"
+
+
 def shoots(spec: Spec) -> bool:
     """Whether a site fences the other one by itself."""
     return spec.fencing.mode == "Required" and spec.failover.mode == "Automatic"

@@ -82,7 +82,7 @@ def restored(lab: Lab) -> None:
         waiting.until(lambda: all(renews_no_more(site, whole) for site in lab.sites.values()),
                       "both peers as the CR has them", CONVERGE, lambda: explain(lab))
         waiting.until(lambda: _alone(lab), f"{pairing.WORKLOAD} alone in the pair", CONVERGE, lambda: explain(lab))
-        waiting.until(lambda: armed(lab, "fence-"), "both sites' fencers knowing the devices alone", 60)
+        waiting.until(lambda: armed(lab, "fence-", "gone-"), "both sites' fencers knowing the devices alone", 60)
     for site in lab.sites.values() if changed else ():
         _gone(site)
 
@@ -96,14 +96,14 @@ def _alone(lab: Lab) -> bool:
 
 def _works_of(resources: Iterable[str]) -> list[str]:
     """What of Pacemaker's resources is no fence device and stands for no person."""
-    return [name for name in resources if not name.startswith(("fence-", "confirm-"))]
+    return [name for name in resources if not name.startswith(("fence-", "gone-", "confirm-"))]
 
 
-def armed(lab: Lab, kind: str) -> bool:
-    """Whether every site's fencer knows a device of this kind, and nothing that is in the configuration no more."""
+def armed(lab: Lab, *kinds: str) -> bool:
+    """Whether every site's fencer knows devices of these kinds, and nothing that is in the configuration no more."""
     view = pairing.pair_status(lab)
     wanted = {name for name in view.resources if name not in _works_of([name])} if view else set()
-    return bool(wanted) and all(name.startswith(kind) for name in wanted) and all(
+    return bool(wanted) and all(name.startswith(kinds) for name in wanted) and all(
         0 < len(known) and known <= wanted for known in map(_registered, lab.sites.values()))
 
 

@@ -49,12 +49,13 @@ def test_the_delay_belongs_to_the_target_and_none_is_not_said() -> None:
     assert not [word for word in other if word.startswith("pcmk_delay_base")]
 
 
-def test_several_devices_are_levels_in_their_order() -> None:
+def test_devices_are_levels_in_their_order_each_with_the_links_word() -> None:
     sites = [site("site-a", 11, "10s"), site("site-b", 12, "1s")]
     sites[0]["fencing"]["devices"].append({"agent": "fence_redfish", "parameters": {"ip": "203.0.113.99"}})
     assert commands(pair(sites=sites), "stonith", "level") == [
-        ("stonith", "level", "add", "1", "site-a", "fence-site-a-1"),
-        ("stonith", "level", "add", "2", "site-a", "fence-site-a-2"),
+        ("stonith", "level", "add", "1", "site-a", "fence-site-a-1", "gone-site-a"),
+        ("stonith", "level", "add", "2", "site-a", "fence-site-a-2", "gone-site-a"),
+        ("stonith", "level", "add", "1", "site-b", "fence-site-b-1", "gone-site-b"),
     ]
 
 
