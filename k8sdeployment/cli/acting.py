@@ -7,16 +7,18 @@ from typing import Any, Literal, Optional
 import click
 
 from k8sdeployment.cli import deeds, live, names, refusals, snapshot
-from k8sdeployment.cli.live import Live
+from k8sdeployment.cli.live import Live, Work
 from k8sdeployment.cli.verb import PairVerb, world_of
 from k8sdeployment.cli.view import View, join, state_of
 
 Form = Literal["text", "json"]
 Params = dict[str, Any]
+# Seconds for the conductor to judge what has just been started: it looks every five.
+JUDGED = 15.0
 
-_timeout = click.option("--timeout", metavar="SECONDS", type=click.IntRange(min=1), default=300, show_default=True,
-                        help="How long to wait until it is done.")
-_force = click.option("--force", is_flag=True, help="Do it although the refusal's consequence may come true.")
+timeout_option = click.option("--timeout", metavar="SECONDS", type=click.IntRange(min=1), default=300,
+                              show_default=True, help="How long to wait until it is done.")
+force_option = click.option("--force", is_flag=True, help="Do it although the refusal's consequence may come true.")
 
 
 class Deed:
@@ -24,9 +26,23 @@ class Deed:
 
     def __init__(self, context: click.Context, output: Form, timeout: int) -> None:
         self.world, self._output = world_of(context), output
-        self.live: Live = live.insist(self.world)
-        self.view: View = join(self.live, snapshot.read(self.world.snapshot), self.world.clock())
         self.patience = deeds.Patience(self.world, timeout, self.say)
+        self.live: Live
+        self.view: View
+        self.look()
+
+    def look(self) -> None:
+        """See the pair as it is now."""
+        self.live = live.insist(self.world)
+        self.view = join(self.live, snapshot.read(self.world.snapshot), self.world.clock())
+
+    def judged(self, *works: Work) -> None:
+        """Look until the conductor has judged whether each could be taken over: it needs seconds after a start."""
+        wanted, begin = {work.resource for work in works}, self.world.monotonic()
+        while self.world.monotonic() - begin < JUDGED and not self.view.old and any(
+                one.resource in wanted and one.site and one.takeover is None for one in self.view.works):
+            self.world.wait(deeds.PAUSE)
+            self.look()
 
     def say(self, line: str) -> None:
         """What goes on: on stderr, so that stdout holds the result alone."""
@@ -49,8 +65,8 @@ class Deed:
 @click.command("move", cls=PairVerb, short_help="Move a workload to a site.")
 @click.argument("workload", shell_complete=names.workloads)
 @click.argument("site", required=False, shell_complete=names.sites)
-@_timeout
-@_force
+@timeout_option
+@force_option
 @click.pass_context
 def move_verb(context: click.Context, workload: str, site: Optional[str], timeout: int, force: bool,
               output: Form) -> int:
@@ -65,6 +81,7 @@ def move_verb(context: click.Context, workload: str, site: Optional[str], timeou
     target = refusals.site(deed.view, site) if site else refusals.other(deed.view, source)
     if source and source == target:
         return deed.done(f"{work.name} runs on {target} already", workload=work.name, site=target, seconds=0.0)
+    deed.judged(work)
     objections = list(refusals.to_move(deed.view, deed.live, work, target))
     deed.weigh(f"moving {work.name} to {target}", objections, force)
     seconds = deeds.move(work, source, target, deed.patience)
@@ -74,8 +91,8 @@ def move_verb(context: click.Context, workload: str, site: Optional[str], timeou
 
 @click.command("evict", cls=PairVerb, short_help="Empty a site, and keep it so.")
 @click.argument("site", shell_complete=names.sites)
-@_timeout
-@_force
+@timeout_option
+@force_option
 @click.pass_context
 def evict_verb(context: click.Context, site: str, timeout: int, force: bool, output: Form) -> int:
     """Move everything away from SITE and keep it empty, across boots, until `snopair return`.
@@ -88,6 +105,7 @@ def evict_verb(context: click.Context, site: str, timeout: int, force: bool, out
     if deed.live.view.nodes[name].standby:
         return deed.done(f"{name} is in standby already", site=name, seconds=0.0)
     refuge = refusals.other(deed.view, name)
+    deed.judged(*deed.live.works)
     forced = deed.weigh(f"evicting {name}", list(refusals.to_evict(deed.view, deed.live, name)), force)
     leaving = [work for work in deed.live.works if deed.live.view.where(work.resource) == name]
     seconds = deeds.evict(name, refuge, [] if forced else leaving, deed.patience)
@@ -98,7 +116,7 @@ def evict_verb(context: click.Context, site: str, timeout: int, force: bool, out
 
 @click.command("return", cls=PairVerb, short_help="Let a site run workloads again.")
 @click.argument("site", shell_complete=names.sites)
-@_timeout
+@timeout_option
 @click.pass_context
 def return_verb(context: click.Context, site: str, timeout: int, output: Form) -> int:
     """Let SITE run workloads again. Those that fail back automatically move to it."""
@@ -115,8 +133,8 @@ def return_verb(context: click.Context, site: str, timeout: int, output: Form) -
 
 @click.command("maintenance", cls=PairVerb, short_help="Leave all workloads alone, or no longer.")
 @click.argument("state", type=click.Choice(["on", "off"]))
-@_timeout
-@_force
+@timeout_option
+@force_option
 @click.pass_context
 def maintenance_verb(context: click.Context, state: str, timeout: int, force: bool, output: Form) -> int:
     """on: Pacemaker leaves every workload alone, and nobody takes over. off: it acts again."""

@@ -117,19 +117,15 @@ def _evicted(found: Live, site: str, refuge: str, works: list[Work]) -> str:
 def give_back(site: str, patience: Patience) -> float:
     """Let a site run workloads again."""
     patience.world.run(("crm_attribute", "--node", site, "--name", "standby", "--delete"), CHANGE, None)
-
-    def lacking(found: Live) -> str:
-        assert found.view is not None
-        state = state_of(found.view.nodes[site])
-        return "" if state == "online" else f"{site} is {state}"
-    return patience.until(lacking, f"the return of {site}")
+    return patience.until(lambda found: not_yet(found, site, "online"), f"the return of {site}")
 
 
-def confirm(site: str, tries: bool, patience: Patience) -> float:
-    """Have a lost site count as off. `tries`: Pacemaker fences it by itself once it has quorum; else a person's word.
+def confirm(site: str, insist: Callable[[], object], patience: Patience) -> float:
+    """Have a lost site count as off, by a person's word. `insist`: raises Refusal where it is seen alive.
 
     A site that has not seen the other one since it started has no quorum (votequorum(5), wait_for_all); it is told not
-    to wait for it, until Corosync starts anew.
+    to wait for it, until Corosync starts anew. Pacemaker takes the word of a member that is there as well, and then its
+    workloads run on with nobody to stop them: so all is looked at again directly before.
     """
     world = patience.world
     begin = world.monotonic()
@@ -138,16 +134,21 @@ def confirm(site: str, tries: bool, patience: Patience) -> float:
         world.run(("corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"), CHANGE, None)
         patience.until(lambda now: "" if now.view and now.view.quorate and now.view.dc else "waiting for quorum",
                        "the way back to quorum")
-    if not tries:
+    insist()
+    found = live.insist(world)
+    if not not_yet(found, site, "unclean"):
         world.run(("stonith_admin", "--confirm", site), CHANGE, None)
-    patience.until(lambda now: _known_off(now, site), f"taking {site} for off")
+    elif state := not_yet(found, site, "offline"):
+        raise SnopairError(f"{state}: it came back meanwhile, and nothing was confirmed")
+    patience.until(lambda now: not_yet(now, site, "offline"), f"taking {site} for off")
     return world.monotonic() - begin
 
 
-def _known_off(found: Live, site: str) -> str:
+def not_yet(found: Live, site: str, wanted: str) -> str:
+    """Which state a site is in instead of the wanted one; "" when it is in that."""
     assert found.view is not None
     state = state_of(found.view.nodes[site])
-    return "" if state == "offline" else f"{site} is {state}"
+    return "" if state == wanted else f"{site} is {state}"
 
 
 def maintain(on: bool, patience: Patience) -> float:

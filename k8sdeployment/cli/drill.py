@@ -1,12 +1,12 @@
 """`snopair drill`: would a takeover work? Asked without disturbing anything, or seen by fencing the other site."""
 
 import json
-from typing import Literal, Optional
+from typing import Optional
 
 import click
 
 from k8sdeployment.cli import findings, names, refusals
-from k8sdeployment.cli.acting import Deed
+from k8sdeployment.cli.acting import Deed, Form, force_option
 from k8sdeployment.cli.verb import PairVerb
 
 
@@ -16,10 +16,10 @@ from k8sdeployment.cli.verb import PairVerb
 @click.option("--takeover", is_flag=True, help="With --fence: SITE runs workloads; take them over, and give them back.")
 @click.option("--timeout", metavar="SECONDS", type=click.IntRange(min=1), default=900, show_default=True,
               help="How long each step may take; the fenced site boots within it.")
-@click.option("--force", is_flag=True, help="Do it although the refusal's consequence may come true.")
+@force_option
 @click.pass_context
 def drill_verb(context: click.Context, site: Optional[str], fence: bool, takeover: bool, timeout: int, force: bool,
-               output: Literal["text", "json"]) -> int:
+               output: Form) -> int:
     """See whether this site would take over from SITE, the other one.
 
     Without --fence nothing is disturbed: fence devices are asked, the ways to them looked at. With --fence SITE loses

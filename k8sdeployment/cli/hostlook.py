@@ -1,6 +1,5 @@
 """Pre-flight on a host of the pair: its own addresses, the networks of its links, the ports, the other site."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Optional
@@ -9,14 +8,13 @@ from k8sdeployment.cli import sockets
 from k8sdeployment.cli.findings import Finding
 from k8sdeployment.cli.world import ProgramError, World
 from k8sdeployment.pair.model import Site, Spec
+from k8sdeployment.pair.status import LINKS, links
 
 # Corosync takes one port per link, from this one on (seen on a pair with two links; corosync.conf(5), mcastport).
 COROSYNC, PCSD = 5405, 2224
 # Seconds for a host to say anything.
 PATIENCE = 2.0
 _TAKEN = "EADDRINUSE"
-_LINK = re.compile(r"^LINK ID (\d+)")
-_PEER = re.compile(r"nodeid:\s+\d+:\s+(\w+)")
 
 
 @dataclass(frozen=True)
@@ -37,9 +35,9 @@ def look(spec: Spec, world: World, net: Net) -> Iterator[Finding]:
         return
     yield from _addresses(site, net)
     yield from _networks(site, net.routes())
-    links = connected(world)
-    yield from _ports(spec, site, net, running=links is not None)
-    yield from _connected(links, site) if links is not None else _other(spec.other(site.name), site, net)
+    now = connected(world)
+    yield from _ports(spec, site, net, running=now is not None)
+    yield from _connected(now, site) if now is not None else _other(spec.other(site.name), site, net)
 
 
 def own_site(spec: Spec, net: Net) -> Optional[Site]:
@@ -92,21 +90,13 @@ def _ports(spec: Spec, site: Site, net: Net, running: bool) -> Iterator[Finding]
 def connected(world: World) -> Optional[dict[int, bool]]:
     """Whether each link is connected, by Corosync's own word; None while it does not run here."""
     try:
-        said = world.run(("corosync-cfgtool", "-s"), 10.0, None)
+        return links(world.run(LINKS, 10.0, None))
     except ProgramError:
         return None
-    found: dict[int, bool] = {}
-    number = 0
-    for line in said.splitlines():
-        if (link := _LINK.match(line)) is not None:
-            number = int(link[1])
-        elif (peer := _PEER.search(line)) is not None and peer[1] != "localhost":
-            found[number] = peer[1] == "connected"
-    return found
 
 
-def _connected(links: dict[int, bool], site: Site) -> Iterator[Finding]:
-    for link, up in links.items():
+def _connected(now: dict[int, bool], site: Site) -> Iterator[Finding]:
+    for link, up in now.items():
         yield Finding("ok" if up else "fail", "links", f"link {link} is {'connected' if up else 'down'}", site.name)
 
 

@@ -13,6 +13,9 @@ from k8sdeployment.cli.world import ProgramError, World
 from k8sdeployment.pair import fencing
 from k8sdeployment.pair.model import Device, Site
 
+# Seconds that the links may take, beside the token's, to notice that a site went off.
+GONE = 15.0
+
 
 @dataclass(frozen=True)
 class Power:
@@ -28,7 +31,10 @@ class Power:
 
 def on_links(target: Site, world: World, net: Net) -> Iterator[str]:
     """Why a site is alive, as its links show it."""
-    links = hostlook.connected(world) or {}
+    links = hostlook.connected(world)
+    if not links:
+        yield "Corosync on this site does not tell whether its links are up"
+        return
     yield from (f"link {link} to {target.name} is connected: it is alive" for link, up in sorted(links.items()) if up)
     for link, address in enumerate(target.addresses):
         if not links.get(link) and not net.answers(str(address), hostlook.PCSD, hostlook.PATIENCE):
@@ -44,7 +50,7 @@ def ask(target: Site, rank: int, device: Device, world: World) -> Power:
     """What a device says of its target's power."""
     name = fencing.device_id(target, rank)
     try:
-        world.run((device.agent,), fencing.ANSWER, fencing.proof(device))
+        world.run((device.agent,), fencing.ANSWER, fencing.proof(device, name))
     except ProgramError as error:
         if fencing.POWER.get(error.status or 1) == "off":
             return Power(name, False)
@@ -53,17 +59,23 @@ def ask(target: Site, rank: int, device: Device, world: World) -> Power:
 
 
 def switch_off(target: Site, world: World) -> str:
-    """Which device switched a site off, in their order; SnopairError when none did, or none says so afterwards."""
-    failed = []
+    """Which devices say that a site is off, after each that could was told to switch it off.
+
+    SnopairError when none says so, or one says that the power is on: a site may have two power supplies.
+    """
+    off, failed, on = [], [], False
     for rank, device in enumerate(target.fencing.devices, start=1):
         name = fencing.device_id(target, rank)
         try:
-            world.run((device.agent,), fencing.ANSWER, fencing.order(device, "off"))
+            world.run((device.agent,), fencing.ANSWER, fencing.order(device, name, "off"))
         except ProgramError as error:
             failed.append(f"{name}: {error}")
-            continue
         power = ask(target, rank, device, world)
         if power.on is False:
-            return f"{name} switched {target.name} off"
-        failed.append(f"{name}: it took the order, and says that the power is {'on' if power.on else 'unknown'}")
+            off.append(name)
+        elif power.on:
+            on = True
+            failed.append(f"{name}: it says that the power is on still")
+    if off and not on:
+        return f"{target.name} is off, by the word of {' and '.join(off)}"
     raise SnopairError(f"{target.name} was not switched off: {'; '.join(failed) or 'it has no fence device'}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Optional
 from k8sdeployment.cli.codes import CallError, Refusal
 from k8sdeployment.cli.live import Live, Work
 from k8sdeployment.cli.view import View, WorkView
+from k8sdeployment.pair.cib import devices
 
 if TYPE_CHECKING:
     from k8sdeployment.pair.model import Spec
@@ -136,22 +137,36 @@ def to_confirm(view: View, name: str) -> Iterator[Objection]:
 
 def to_drill(view: View, live: Live, name: str, works: Optional[Sequence[Work]], spec: "Spec") -> Iterator[Objection]:
     """Fencing the other site on purpose. `works`: what shall be taken over from it; None when nothing shall."""
+    from k8sdeployment.pair.fencing import shoots
     yield from _nobody_acts(view, live)
     if live.lock() is not None:
         yield Objection("a peer is being renewed or taken away: wait for that")
-    if spec.fencing.mode == "Disabled" or spec.failover.mode == "Confirm":
+    if not shoots(spec):
         yield Objection("nothing is fenced by itself in this pair, so there is nothing to rehearse")
     if name == view.site:
         yield Objection(f"this is {name}: call it on the other site, which would take over")
     elif _state(view, name) != "online":
         yield Objection(f"{name} is {_state(view, name)}: only a site that is online can be seen to go and to return")
-    running = [work for work in live.works if _seen(view, work).site == name]
     if works is None:
         yield from (Objection(f"{work.name} runs on {name}: --takeover takes it over, with the service away meanwhile")
-                    for work in running)
-        return
-    for work in works:
+                    for work in live.works if _seen(view, work).site == name)
+    yield from _unsettled(view, live, name)
+    for work in works or ():
         yield from _not_ready(_seen(view, work), view.site)
+
+
+def _unsettled(view: View, live: Live, name: str) -> Iterator[Objection]:
+    """What else the site has: a workload under way, or a resource of a person's, which nobody here can judge."""
+    if live.view is None or live.cib is None:
+        return
+    known = {work.resource: work.name for work in live.works}
+    for found in live.view.resources.values():
+        if name not in found.nodes or found.name in devices(live.cib):
+            continue
+        if found.name not in known:
+            yield Objection(f"{found.name}, which is not the pair's, runs on {name}")
+        elif live.view.where(found.name) is None:
+            yield Objection(f"{known[found.name]} is {found.role.lower()} on {name}: wait until it is settled")
 
 
 def _nobody_decides(live: Live) -> Iterator[Objection]:

@@ -3,25 +3,23 @@
 import ipaddress
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from functools import partial
-from typing import Any, Optional
+from typing import Any
 
 from k8sdeployment.cli import deeds, hostlook, lifesigns, snapshot, sockets
 from k8sdeployment.cli.codes import SnopairError
 from k8sdeployment.cli.findings import Finding
 from k8sdeployment.cli.hostlook import Net
 from k8sdeployment.cli.live import Live, Work
-from k8sdeployment.cli.view import View, state_of
+from k8sdeployment.cli.view import View
 from k8sdeployment.cli.world import ProgramError, World
 from k8sdeployment.pair import paths
 from k8sdeployment.pair.model import Site, Spec
 
 Result = dict[str, Any]
-# Seconds within which the links to a fenced site must have gone down, beside the token's.
-GONE = 15.0
-# Seconds between two looks at them.
+# Seconds between two looks at the links.
 GLANCE = 0.3
 
 
@@ -39,8 +37,7 @@ def look(spec: Spec, target: str, view: View, world: World, net: Net) -> Iterato
             ready = work.takeover is True
             yield Finding("ok" if ready else "fail", "workloads", f"{work.name} could be taken over now" if ready else
                           f"{work.name} could not be taken over now: {work.lacking or 'nobody knows why'}")
-    last = snapshot.read(world.snapshot).said.get("drill")
-    yield _last(last if isinstance(last, dict) else None, target)
+    yield _last(view.drill, target)
 
 
 def _devices(spec: Spec, site: Site, world: World) -> Iterator[Finding]:
@@ -72,8 +69,8 @@ def _ways(target: Site, own: Site, net: Net) -> Iterator[Finding]:
             yield Finding("ok", "network", f"the way to {address} is no link's ({home.interface})")
 
 
-def _last(last: Optional[Result], target: str) -> Finding:
-    if last is None:
+def _last(last: Mapping[str, Any], target: str) -> Finding:
+    if not last:
         return Finding("warn", "drill", f"nobody has fenced {target} from here on purpose yet: `snopair drill --fence`")
     return Finding("ok" if last.get("good") else "fail", "drill", f"the last one, {last.get('ended')}: "
                    f"{last.get('message') or 'all went well'}")
@@ -101,7 +98,7 @@ def fence(target: str, works: list[Work], patience: deeds.Patience, world: World
         if works:
             patience.until(lambda now: _all_here(now, works, own), f"the takeover from {target}")
             found["availableSeconds"] = passed()
-        patience.until(lambda now: _back(now, target), f"the return of {target}")
+        patience.until(lambda now: deeds.not_yet(now, target, "online"), f"the return of {target}")
         found["returnedSeconds"] = passed()
         _give_back(works, own, target, patience, world)
         found |= {"good": True, "message": f"{target} was fenced and came back"
@@ -119,10 +116,10 @@ def _gone(target: str, spec: Spec, world: World) -> None:
     SnopairError when one never did.
     """
     begin, seen = world.monotonic(), False
-    wanted = GONE + spec.corosync.token / 1000
+    wanted = lifesigns.GONE + spec.corosync.token / 1000
     while world.monotonic() - begin < wanted:
         links = hostlook.connected(world)
-        if links is not None and not any(links.values()):
+        if links and not any(links.values()):
             seen = True
             break
         world.wait(GLANCE)
@@ -133,12 +130,6 @@ def _gone(target: str, spec: Spec, world: World) -> None:
 
 def _all_here(found: Live, works: list[Work], own: str) -> str:
     return next((lack for work in works if (lack := deeds.elsewhere(found, work, own))), "")
-
-
-def _back(found: Live, target: str) -> str:
-    assert found.view is not None
-    state = state_of(found.view.nodes[target])
-    return "" if state == "online" else f"{target} is {state}"
 
 
 def _give_back(works: list[Work], own: str, target: str, patience: deeds.Patience, world: World) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ from k8sdeployment.pair import facts, pacemaker
 from k8sdeployment.pair.cib import ROLL, Element, Operation, devices
 from k8sdeployment.pair.model import SNOPair
 from k8sdeployment.pair.roll import Lock
-from k8sdeployment.pair.status import CRM_MON, PairStatus, parse
+from k8sdeployment.pair.status import CRM_MON, LINKS, PairStatus, links, parse
 
 # Seconds for a question, and for pcs to work through a whole pair.
 ASK, CONFIGURE = 15.0, 600.0
@@ -22,8 +21,6 @@ _SAID = 200
 _LOCK = "snopair-lock"
 # What the fencer calls its own device for a hardware watchdog, which is in no configuration.
 _WATCHDOG = "watchdog"
-_LINK = re.compile(r"^LINK ID (\d+)")
-_PEER = re.compile(r"nodeid:\s+(\d+):\s+(\w+)")
 
 
 class ClusterError(Exception):
@@ -80,14 +77,7 @@ class Cluster:
 
     def links(self) -> dict[int, bool]:
         """Whether each link to the other site is connected, by its number from 0."""
-        found: dict[int, bool] = {}
-        number = 0
-        for line in self._run(("corosync-cfgtool", "-s"), ASK, None).splitlines():
-            if (link := _LINK.match(line)) is not None:
-                number = int(link[1])
-            elif (peer := _PEER.search(line)) is not None and peer[2] != "localhost":
-                found[number] = peer[2] == "connected"
-        return found
+        return links(self._run(LINKS, ASK, None))
 
     def tell(self, value: str) -> None:
         """Set this node's attribute that the other site reads."""

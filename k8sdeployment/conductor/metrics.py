@@ -50,9 +50,9 @@ class Metrics(Collector):
         yield _family("snopair_status_age_seconds", [], [((), age)])
         yield _family("snopair_condition", ["type"], [((one.type,), TRUTH[one.status]) for one in status.conditions])
         yield _family("snopair_protection", [], [((), float(status.protection == "on"))])
-        waits = [one for one in status.conditions if one.type == "PeerOnline" and one.status == "False"
-                 and one.reason in (conditions.CONFIRM, conditions.NO_QUORUM)]
-        yield _family("snopair_confirm_needed", [], [((), float(bool(waits)))])
+        waits = any(one.type == "PeerOnline" and one.status == "False"
+                    and one.reason in (conditions.CONFIRM, conditions.NO_QUORUM) for one in status.conditions)
+        yield _family("snopair_confirm_needed", [], [((), float(waits))])
         yield _family("snopair_site_state", ["site", "state"], [
             ((one.name, state), float(one.state == state)) for one in status.sites for state in STATES])
         yield from _workloads(status)

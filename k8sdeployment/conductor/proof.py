@@ -14,16 +14,16 @@ from k8sdeployment.pair.model import Device, SNOPair
 # Seconds between two questions to a device that answered, and to one that did not.
 AGAIN, SOON = 300.0, 30.0
 
-Ask = Callable[[Device, bool], Optional[str]]
+Ask = Callable[[str, Device, bool], Optional[str]]
 
 
-def ask(device: Device, new: bool) -> Optional[str]:
+def ask(name: str, device: Device, new: bool) -> Optional[str]:
     """None when the device told the power of its target; else why it did not. The agent reads its words from stdin.
 
     `new`: with the Secret's own password, else with the one that was proven.
     """
     try:
-        run((device.agent,), fencing.ANSWER, fencing.proof(device, new))
+        run((device.agent,), fencing.ANSWER, fencing.proof(device, name, new))
     except ClusterError as error:
         return None if error.status in fencing.POWER else str(error)
     return None
@@ -49,7 +49,7 @@ class Prover:
         target = pair.spec.other(site)
         devices = {fencing.device_id(target, rank): device
                    for rank, device in enumerate(target.fencing.devices, start=1)}
-        words = {name: fencing.proof(device) for name, device in devices.items()}
+        words = {name: fencing.proof(device, name) for name, device in devices.items()}
         for name in [name for name in self._words if words.get(name) != self._words[name]]:
             self._proofs.pop(name, None)  # it was proven with other words
             self._due.pop(name, None)
@@ -60,34 +60,38 @@ class Prover:
             self._running.start()
 
     def _is_due(self, name: str, device: Device) -> bool:
-        """By its time, or at once when its Secret says something new after a good answer."""
-        last = self._proofs.get(name)
-        fresh = last is not None and last.good and not last.note and self._passwords.new(device)
+        """By its time; at once when its Secret says something new after a good answer, or the old again."""
+        last, value = self._proofs.get(name), self._passwords.candidate(name, device)
+        fresh = last is not None and last.good and (
+            bool(last.note) if value is None else not self._passwords.refused(name, value))
         return fresh or self._due.get(name, 0.0) <= time.monotonic()
 
     def _prove(self, devices: dict[str, Device]) -> None:
         for name, device in devices.items():
-            proof = self._proven(device)
+            proof = self._proven(name, device)
             self._proofs[name] = proof
-            self._due[name] = time.monotonic() + (AGAIN if proof.good and not proof.note else SOON)
+            self._due[name] = time.monotonic() + (AGAIN if proof.good else SOON)
 
-    def _proven(self, device: Device) -> Proof:
+    def _proven(self, name: str, device: Device) -> Proof:
         """A new password is used only when the device has answered to it."""
-        note = ""
-        if self._passwords.new(device):
-            why = self._ask(device, True)
-            if why is None or not self._passwords.known(device):
-                return self._kept(device, why)
+        value, note = self._passwords.candidate(name, device), ""
+        if value is not None and device.secret_ref is not None:
+            before = self._passwords.refused(name, value)
+            why = before or self._ask(name, device, True)
+            if why is None or not self._passwords.known(name, device):
+                return self._kept(name, device, value, why)
+            if not before:
+                self._passwords.refuse(name, value, why)
             ref = device.secret_ref
-            note = f"the new {ref.key} of Secret {ref.name} is not used, for it failed: {why}" if ref else ""
-        why = self._ask(device, False)
+            note = f"the new {ref.key} of Secret {ref.name} is not used, for it failed: {why}"
+        why = self._ask(name, device, False)
         return Proof(why is None, int(self._clock()), why or "", note)
 
-    def _kept(self, device: Device, why: Optional[str]) -> Proof:
+    def _kept(self, name: str, device: Device, value: bytes, why: Optional[str]) -> Proof:
         note = ""
         try:
-            if why is None:
-                self._passwords.keep(device)
+            if why is None and not self._passwords.keep(name, device, value):
+                note = "its Secret changed while it was asked; the new value is asked next"
         except OSError as error:
             note = f"its password cannot be kept: {error.strerror}; the Secret's own is used"
         return Proof(why is None, int(self._clock()), why or "", note)

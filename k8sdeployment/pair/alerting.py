@@ -39,8 +39,10 @@ ALARMS = (
            "[both sites were down and one is back](operations.md#both-sites-were-down-and-one-is-back).",
            "A start failed: mend what the reason names, then `pcs resource cleanup NAME`.")),
     Alarm("SnopairConfirmNeeded", "snopair_confirm_needed == 1", "1m", CRITICAL,
-          "The other site is gone, and nothing is taken over until a person says that it is off.",
-          ("Bring the other site back, if that is quick: then nothing needs to be confirmed.",
+          "This site does not see the other one, and takes nothing over until a person says that it is off.",
+          ("The other site may be serving: a site that was fenced and boots while the links are down does not see it.",
+           "Mend the links, or bring the other site back, if that is quick: then nothing needs to be confirmed. Until "
+           "one or the other is done nothing that fails here is started again.",
            "Else go and make sure that it is off, its power cord out. A site that runs on while you say that it is off "
            "runs your workloads twice.",
            "Then, on this site: `snopair confirm SITE`. It refuses while a link or a device shows the site alive.")),

@@ -70,7 +70,8 @@ def _peer_online(seen: Seen) -> Found:
 
 def _ask(seen: Seen) -> str:
     """What a person can do about a site that nobody can tell to be off."""
-    return f"make sure that {seen.other} is off, then `snopair confirm {seen.other}`"
+    return (f"make sure that {seen.other} is off, then `snopair confirm {seen.other}`; until then nothing is started "
+            "anew here")
 
 
 def _fencing(seen: Seen) -> Found:

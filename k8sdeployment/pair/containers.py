@@ -74,6 +74,7 @@ def pacemaker(pair: SNOPair, fencing: list[str]) -> Container:
             ("pacemaker-log", "/var/log/pacemaker"),
             ("pcsd-state", "/var/lib/pcsd"),
             ("permits", paths.PERMITS),
+            ("fencing-proven", paths.PROVEN),
         ) + _read_only(("conf", paths.COROSYNC), ("account", paths.SERVICE_ACCOUNT), *_secrets(fencing)),
     }
 
@@ -114,6 +115,7 @@ def conductor(pair: SNOPair, fencing: list[str]) -> Container:
             ("pcsd-state", "/var/lib/pcsd"),
             ("conductor-state", paths.CONDUCTOR),
             ("permits", paths.PERMITS),
+            ("fencing-proven", paths.PROVEN),
         ) + _read_only(("conf", paths.COROSYNC), ("account", paths.SERVICE_ACCOUNT), *_secrets(fencing)),
     }
 

@@ -34,27 +34,28 @@ def confirmation_id(site: Site) -> str:
     return f"confirm-{site.name}"
 
 
-def device_parameters(device: Device, new: bool = False) -> Parameters:
+def device_parameters(device: Device, name: str, new: bool = False) -> Parameters:
     """What the agent is told: the CR's parameters, and where it finds its password. Never the password.
 
-    `new`: the Secret's own value, also where the device has answered to an older one; see conductor/passwords.py.
+    `name`: the device's in Pacemaker. `new`: the Secret's own value, also where the device has answered to an older
+    one; see conductor/passwords.py.
     """
     ref = device.secret_ref
     if ref is None:
         return dict(device.parameters)
     ipmi = device.agent in _IPMI
     script = " ".join((f"{paths.PROGRAMS}/secret", *(["--new"] if new else []), *(["--path"] if ipmi else []),
-                       ref.name, ref.key))
+                       name, ref.name, ref.key))
     tool = {"ipmitool_path": f"{paths.PROGRAMS}/ipmitool"} if ipmi else {}
     return {**device.parameters, **tool, "password_script": script}
 
 
-def proof(device: Device, new: bool = False) -> str:
+def proof(device: Device, name: str, new: bool = False) -> str:
     """The input with which the agent, run by hand, tells the power: it ends with a code of POWER, else it failed."""
-    return order(device, "status", new)
+    return order(device, name, "status", new)
 
 
-def order(device: Device, action: str, new: bool = False) -> str:
+def order(device: Device, name: str, action: str, new: bool = False) -> str:
     """The input with which the agent, run by hand, does something: status, off, on."""
-    words = {**device_parameters(device, new), "action": action}
+    words = {**device_parameters(device, name, new), "action": action}
     return "".join(f"{name}={value}\n" for name, value in sorted(words.items()))

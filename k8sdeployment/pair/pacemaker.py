@@ -81,13 +81,14 @@ def _alert() -> Iterator[Argv]:
 
 
 def _device(site: Site, rank: int, device: Device, delay: int) -> Argv:
+    name = device_id(site, rank)
     own: Parameters = {"pcmk_host_list": site.name, "pcmk_host_check": "static-list"}
     if delay:
         # As a mapping, though there is one target: a plain value is an error in Pacemaker's log at every fence.
         own["pcmk_delay_base"] = f"{site.name}:{seconds(delay)}"
     return (
-        "stonith", "create", device_id(site, rank), device.agent,
-        *(f"{name}={value}" for name, value in sorted({**device_parameters(device), **own}.items())),
+        "stonith", "create", name, device.agent,
+        *(f"{word}={value}" for word, value in sorted({**device_parameters(device, name), **own}.items())),
         "op", "monitor", "interval=120s", f"timeout={timing.FENCE}s",
         # A device is worth trying for as long as it is needed: three failures of a BMC do not retire it.
         "meta", "migration-threshold=0", "failure-timeout=120s",

@@ -5,8 +5,8 @@ PYTHON = "/opt/aos/bin/python"
 AGENT_LIBRARY = "/usr/lib/ocf/lib/aos"
 COROSYNC = "/etc/corosync"
 FENCING = "/etc/aos/fencing"
-# In the memory that the pod's containers share.
-PROVEN = "/run/aos-fencing"
+# In memory, for the containers that fence.
+PROVEN = "/etc/aos/proven"
 PCSD_PASSWORD = "/etc/aos/pcsd"
 WORKLOADS = "/etc/aos/pair"
 PERMITS = "/run/aos"

@@ -124,6 +124,7 @@ def _volumes(pair: SNOPair, site: Site) -> list[dict[str, Any]]:
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}},
         {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
         {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+        {"name": "fencing-proven", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
         *(_host(name, f"{paths.HOST_STATE}/{name}") for name in _STATE),
         _host("permits", paths.PERMITS),
     ]

@@ -1,10 +1,14 @@
-"""What one site's Pacemaker says about the pair: the XML of crm_mon as values."""
+"""What one site's cluster says about the pair: the XML of crm_mon and the links of corosync-cfgtool as values."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Optional
 
+LINKS = ("corosync-cfgtool", "-s")
+_LINK = re.compile(r"^LINK ID (\d+)")
+_PEER = re.compile(r"nodeid:\s+\d+:\s+(\w+)")
 CRM_MON = ("crm_mon", "--one-shot", "--output-as=xml", "--fence-history=3")
 
 
@@ -121,3 +125,18 @@ def _failure(element: ElementTree.Element) -> str:
 
 def _fence(element: ElementTree.Element) -> Fence:
     return Fence(*(element.get(name, "") for name in ("target", "action", "status", "completed")))
+
+
+def links(text: str) -> dict[int, bool]:
+    """Whether each link to the other site is connected, by its number from 0, in the output of `LINKS`.
+
+    Empty when Corosync does not tell: then corosync-cfgtool complains on stderr and ends well all the same.
+    """
+    found: dict[int, bool] = {}
+    number = 0
+    for line in text.splitlines():
+        if (link := _LINK.match(line)) is not None:
+            number = int(link[1])
+        elif (peer := _PEER.search(line)) is not None and peer[1] != "localhost":
+            found[number] = peer[1] == "connected"
+    return found

@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 import pytest
 
-from k8sdeployment.cli import codes, lifesigns
+from k8sdeployment.cli import codes, deeds, lifesigns
 from k8sdeployment.cli.hostlook import Net
 from k8sdeployment.cli.reading import kept_pair
 from k8sdeployment.cli.world import ProgramError, World
@@ -17,6 +17,7 @@ from k8sdeployment.pair import cr
 from k8sdeployment.pair.model import Site
 from tests.cli.test_acting import call
 from tests.cli.tools import Tools
+from tests.cli.tools import world as surroundings
 from tests.pair.sample import document
 
 LINKS = """Local node ID 1, transport knet
@@ -103,13 +104,28 @@ def test_a_connected_link_and_a_host_that_answers_are_life() -> None:
 
 def test_a_device_that_lies_does_not_count_as_one_that_switched_off() -> None:
     devices = Devices([0, 0])
-    with pytest.raises(codes.SnopairError, match="took the order, and says that the power is on"):
+    with pytest.raises(codes.SnopairError, match="fence-site-b-1: it says that the power is on still"):
         lifesigns.switch_off(target(), world(devices))
     assert devices.told == ["fence_ipmilan action=off", "fence_ipmilan action=status"]
 
 
 def test_switched_off_is_what_the_device_says_afterwards() -> None:
-    assert lifesigns.switch_off(target(), world(Devices([0, 2]))) == "fence-site-b-1 switched site-b off"
+    assert lifesigns.switch_off(target(), world(Devices([0, 2]))) == "site-b is off, by the word of fence-site-b-1"
+
+
+def test_two_power_supplies_must_both_be_off() -> None:
+    sites = document()["spec"]["sites"]
+    sites[1]["fencing"]["devices"].append({"agent": "fence_apc_snmp", "parameters": {"ip": "203.0.113.50"}})
+    both = target(sites=sites)
+    assert lifesigns.switch_off(both, world(Devices([0, 2, 0, 2]))) == (
+        "site-b is off, by the word of fence-site-b-1 and fence-site-b-2")
+    with pytest.raises(codes.SnopairError, match="fence-site-b-2: it says that the power is on still"):
+        lifesigns.switch_off(both, world(Devices([0, 2, 0, 0])))
+
+
+def test_links_that_nobody_can_tell_of_are_no_sign_that_it_is_off() -> None:
+    assert list(lifesigns.on_links(target(), world(Devices([], "")), silent())) == [
+        "Corosync on this site does not tell whether its links are up"]
 
 
 def test_no_device_no_power_off() -> None:
@@ -124,3 +140,33 @@ def test_the_pair_is_known_without_the_api(tmp_path: Path) -> None:
         kept_pair(World(pair=file))
     file.write_text(json.dumps(document()))
     assert kept_pair(World(pair=file)).spec.sites[1].name == "site-b"
+
+
+# -- giving Pacemaker the word ---------------------------------------------------------------------------------------
+
+def confirm(tools: Tools, alive: str = "") -> None:
+    def insist() -> None:
+        if alive:
+            raise codes.Refusal("confirming that site-b is off", [alive])
+    deeds.confirm("site-b", insist, deeds.Patience(surroundings(tools, Path("none")), 60.0, lambda words: None))
+
+
+def test_the_word_is_given_for_a_site_that_was_lost() -> None:
+    tools = Tools("unclean", "unclean", "unclean", "offline")
+    confirm(tools)
+    assert tools.calls == [("stonith_admin", "--confirm", "site-b")]
+
+
+def test_a_site_that_came_back_meanwhile_is_not_taken_for_off() -> None:
+    """Pacemaker would believe it, and the site's workloads would run on with nobody to stop them (I1)."""
+    tools = Tools("unclean", "running")
+    with pytest.raises(codes.SnopairError, match="site-b is online: it came back meanwhile, and nothing was confirmed"):
+        confirm(tools)
+    assert not tools.calls
+
+
+def test_a_sign_of_life_at_the_last_moment_ends_it() -> None:
+    tools = Tools("unclean")
+    with pytest.raises(codes.Refusal, match="link 0 to site-b is connected"):
+        confirm(tools, "link 0 to site-b is connected")
+    assert not tools.calls

@@ -77,6 +77,16 @@ def test_what_a_drill_must_not_fence(tmp_path: Path, situation: str, words: tupl
         assert not tools.calls
 
 
+def test_a_persons_own_resource_on_the_site_is_not_fenced_away(tmp_path: Path) -> None:
+    class More(Tools):
+        def __call__(self, argv: Sequence[str], seconds: float, given: Optional[str] = None) -> str:
+            address = '<resource id="address" role="Started"><node name="site-b"/></resource>'
+            return super().__call__(argv, seconds, given).replace("</resources>", f"{address}</resources>", 1)
+
+    done = call(tmp_path, More("running"), "--fence", "--takeover", "--force")
+    assert done.exit_code == codes.REFUSED and "address, which is not the pair's, runs on site-b" in done.stderr
+
+
 def test_takeover_goes_with_fence(tmp_path: Path) -> None:
     assert call(tmp_path, Tools("running"), "--takeover").exit_code == codes.USAGE
 

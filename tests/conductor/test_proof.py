@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from k8sdeployment.conductor import passwords
 from k8sdeployment.conductor import proof as module
 from k8sdeployment.conductor.passwords import Passwords
 from k8sdeployment.conductor.proof import Prover, ask
@@ -25,7 +26,7 @@ class Devices:
         self.gate = threading.Event()
         self.gate.set()
 
-    def __call__(self, device: Device, new: bool) -> str | None:
+    def __call__(self, name: str, device: Device, new: bool) -> str | None:
         self.gate.wait(20)
         self.asked.append(device)
         return self.refused if new else self.why
@@ -96,11 +97,11 @@ def test_an_agent_is_asked_as_pacemaker_asks_it(
     (directory / "fence_test").write_text(f"#!/bin/sh\n{program}\n")
     (directory / "fence_test").chmod(0o755)
     monkeypatch.setenv("PATH", str(directory), prepend=":")
-    assert ask(Device.model_validate({"agent": "fence_test"}), False) == why
+    assert ask("fence-b-1", Device.model_validate({"agent": "fence_test"}), False) == why
 
 
 def test_an_agent_that_is_not_there() -> None:
-    assert ask(Device.model_validate({"agent": "fence_nowhere"}), False) == (
+    assert ask("fence-b-1", Device.model_validate({"agent": "fence_nowhere"}), False) == (
         "fence_nowhere cannot be run: No such file or directory")
 
 
@@ -115,7 +116,7 @@ def secrets(tmp_path: Path) -> Path:
 
 
 def test_a_password_is_used_once_its_device_answered_to_it(secrets: Path) -> None:
-    devices, used = Devices(), secrets / "proven/bmc-site-b/password"
+    devices, used = Devices(), secrets / "proven/fence-site-b-1/password"
     prover = Prover(devices, lambda: 1000.0, Passwords(str(secrets / "given"), str(secrets / "proven")))
     prover.look(pair(), "site-a")
     assert settled(prover) == {"fence-site-b-1": Proof(True, 1000)}
@@ -126,8 +127,7 @@ def test_a_password_is_used_once_its_device_answered_to_it(secrets: Path) -> Non
 
 
 def test_a_wrong_new_password_is_told_and_the_old_one_stays(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    devices, used = Devices(), secrets / "proven/bmc-site-b/password"
-    monkeypatch.setattr(module, "SOON", 0.0)
+    devices, used = Devices(), secrets / "proven/fence-site-b-1/password"
     prover = Prover(devices, lambda: 1000.0, Passwords(str(secrets / "given"), str(secrets / "proven")))
     prover.look(pair(), "site-a")
     settled(prover)
@@ -138,9 +138,31 @@ def test_a_wrong_new_password_is_told_and_the_old_one_stays(secrets: Path, monke
     assert told.good and used.read_text() == "old"
     assert told.note == ("the new password of Secret bmc-site-b is not used, for it failed: fence_ipmilan failed (1): "
                          "wrong password")
+    asked = len(devices.asked)
+    prover.look(pair(), "site-a")
+    settled(prover)
+    assert len(devices.asked) == asked, "a BMC may lock an account that fails too often"
+    (secrets / "given/bmc-site-b/password").write_text("old")
+    prover.look(pair(), "site-a")
+    assert settled(prover)["fence-site-b-1"] == Proof(True, 1000), "set right again, and told at once"
+    (secrets / "given/bmc-site-b/password").write_text("wrong")
     devices.refused = None
+    monkeypatch.setattr(passwords, "RETRY", 0.0)
     prover.look(pair(), "site-a")
     assert settled(prover)["fence-site-b-1"] == Proof(True, 1000) and used.read_text() == "wrong"
+
+
+def test_a_secret_that_changes_while_its_device_is_asked_is_not_kept(secrets: Path) -> None:
+    class Slow(Devices):
+        def __call__(self, name: str, device: Device, new: bool) -> str | None:
+            (secrets / "given/bmc-site-b/password").write_text("newer")
+            return super().__call__(name, device, new)
+
+    prover = Prover(Slow(), lambda: 1000.0, Passwords(str(secrets / "given"), str(secrets / "proven")))
+    prover.look(pair(), "site-a")
+    told = settled(prover)["fence-site-b-1"]
+    assert told.good and told.note == "its Secret changed while it was asked; the new value is asked next"
+    assert not (secrets / "proven").exists()
 
 
 def test_the_first_password_being_wrong_proves_nothing(secrets: Path) -> None:
@@ -156,9 +178,9 @@ def test_a_full_memory_leaves_the_secrets_own(secrets: Path, monkeypatch: pytest
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    passwords = Passwords(str(secrets / "given"), str(secrets / "proven"))
-    monkeypatch.setattr(passwords, "keep", full)
-    prover = Prover(Devices(), lambda: 1000.0, passwords)
+    kept = Passwords(str(secrets / "given"), str(secrets / "proven"))
+    monkeypatch.setattr(kept, "keep", full)
+    prover = Prover(Devices(), lambda: 1000.0, kept)
     prover.look(pair(), "site-a")
     told = settled(prover)["fence-site-b-1"]
     assert told.good and told.note == "its password cannot be kept: No space left on device; the Secret's own is used"

@@ -134,9 +134,12 @@ def _gone(site: Site) -> None:
 def _holds(site: Site, whole: dict[str, Any]) -> bool:
     there = pairing.resource(site)["spec"]
     return bool(there["corosync"] == whole["spec"]["corosync"] and there["peer"]["image"] == pairing.PEER_IMAGE
-                and there.get("failover", {}).get("mode", "Automatic") == whole["spec"].get("failover", {}).get(
-                    "mode", "Automatic")
+                and _failover(there) == _failover(whole["spec"])
                 and _works(there) == _works(whole["spec"]))
+
+
+def _failover(spec: dict[str, Any]) -> str:
+    return str(spec.get("failover", {}).get("mode", "Automatic"))
 
 
 def _works(spec: dict[str, Any]) -> list[tuple[str, str]]:
@@ -186,6 +189,15 @@ def renewed(lab: Lab, before: dict[str, str]) -> Callable[[], bool]:
             return all(pod_uid(site) not in ("", before[name]) for name, site in lab.sites.items())
         return False
     return look
+
+
+def clean(lab: Lab, name: str, seen_by: str) -> bool | None:
+    """Whether the other site's Pacemaker takes this one for a clean member; None when it was lost uncleanly."""
+    text = lab.sites[seen_by].peer(["crm_mon", "--one-shot", "--output-as=xml"], check=False)
+    (node,) = [line for line in text.splitlines() if f'<node name="{name}"' in line][:1] or [""]
+    if 'unclean="true"' in node:
+        return None
+    return 'online="true"' in node and 'pending="false"' in node
 
 
 def peers(lab: Lab) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Drills on two real sites: what is found beforehand, what a real fence on purpose costs, and a BMC that lies."""
+"""Drills on two real sites: what is found beforehand, what a real fence on purpose costs, a wrong password."""
 
 from __future__ import annotations
 
@@ -85,40 +85,7 @@ def test_a_takeover_on_purpose_is_measured_and_given_back(calm_pair: Lab, watch:
     assert [fence.site for fence in verdict.fences] == ["site-a"] and pairing.where(lab) == "site-a"
 
 
-# -- more than one device, and a password that is changed -------------------------------------------------------------
-
-def test_the_second_device_fences_when_the_first_does_not_answer(calm_pair: Lab, watch: Watching) -> None:
-    """Levels: the first BMC of site-b is at an address where nobody is; the second one does it."""
-    lab, site = calm_pair, calm_pair.sites["site-a"]
-    whole = pairing.document(lab)
-    (device,) = whole["spec"]["sites"][1]["fencing"]["devices"]
-    dead = {**device, "parameters": {**device["parameters"], "ip": lab.sites["site-b"].plan.bmc, "ipport": "9"}}
-    whole["spec"]["sites"][1]["fencing"]["devices"] = [dead, device]
-    pairing.change(lab, whole)
-    waiting.until(lambda: "fence-site-b-2" in _resources(lab), "the second device", 120)
-    try:
-        with watch() as seen:
-            rest(lab)
-            began = time.monotonic()
-            lab.sites["site-b"].power("off")
-            rejoined(lab, 240)
-            seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
-            rest(lab)
-        assert "fence-site-b-1 (fence_ipmilan)" in pairing.condition(site, "FencingProven")[1]
-    finally:
-        pairing.change(lab, pairing.document(lab))
-        waiting.until(lambda: "fence-site-b-2" not in _resources(lab), "one device again", 120)
-        pairing.cleanup(lab)
-        pairing.wait_for(lab, "FencingProven")
-    verdict = seen.verdict(bound=KEPT)
-    held(verdict, "I1", "I2", "I4", "I7")
-    assert [fence.site for fence in verdict.fences] == ["site-b"]
-
-
-def _resources(lab: Lab) -> tuple[str, ...]:
-    view = pairing.pair_status(lab)
-    return tuple(view.resources) if view else ()
-
+# -- a password that is changed -------------------------------------------------------------------------------------
 
 def test_a_wrong_new_password_is_told_and_does_not_take_the_fencing_away(calm_pair: Lab) -> None:
     """The Secret of site-b's BMC is changed on site-a, to something that the BMC refuses, and back."""

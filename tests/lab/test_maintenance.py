@@ -15,7 +15,7 @@ from lab.service import answers, back
 from lab.sites import Lab, Site
 from lab.verdict_model import Expectations, Quiet
 from tests.lab.conftest import Watch, held
-from tests.lab.pairs import pod_uid, wait_takeover
+from tests.lab.pairs import clean, pod_uid, wait_takeover
 from tests.lab.test_scenarios import KEPT, pods_on, rejoined, rest
 
 Watching = Callable[[], Watch]
@@ -38,15 +38,6 @@ def leave(site: Site) -> str:
     gone = pod_uid(site)
     pairing.kubectl(site, "delete", "pod", "peer-0", "-n", pairing.NAMESPACE, "--wait=false")
     return gone
-
-
-def clean(lab: Lab, name: str, seen_by: str) -> bool | None:
-    """Whether the other site's Pacemaker takes this one for a clean member; None when it was lost uncleanly."""
-    text = lab.sites[seen_by].peer(["crm_mon", "--one-shot", "--output-as=xml"], check=False)
-    (node,) = [line for line in text.splitlines() if f'<node name="{name}"' in line][:1] or [""]
-    if 'unclean="true"' in node:
-        return None
-    return 'online="true"' in node and 'pending="false"' in node
 
 
 def test_03_peer_of_the_passive_site_deleted(calm_pair: Lab, watch: Watching) -> None:

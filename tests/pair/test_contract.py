@@ -183,7 +183,7 @@ def test_ipmitool_is_given_the_file_and_never_a_password(image: Image) -> None:
     told = image.run(("sh", "/tmp/patched", "-U", "fence", "-P", file, "-C", "3", "chassis", "power"))
     assert told.split() == ["-U", "fence", "-f", file, "-C", "3", "chassis", "power"]
     refused = image.run(("sh", "-c", "sh /tmp/patched -P hunter2 chassis 2>&1 || true"))
-    assert "must name a file" in refused and "hunter2" not in refused
+    assert "must name the file" in refused and "hunter2" not in refused
 
 
 def test_the_agent_is_where_pacemaker_looks_for_it(image: Image) -> None:

@@ -93,16 +93,18 @@ def test_the_conductor_is_told_by_an_alert_at_once() -> None:
 
 def test_the_password_s_file_is_named_to_ipmitool_s_wrapper_and_read_for_the_others() -> None:
     def told(agent: str) -> dict[str, str]:
-        return fencing.device_parameters(Device.model_validate({"agent": agent, "secretRef": {"name": "bmc"}}))
+        return fencing.device_parameters(
+            Device.model_validate({"agent": agent, "secretRef": {"name": "bmc"}}), "fence-b-1")
 
     assert told("fence_idrac") == {
-        "ipmitool_path": "/usr/libexec/aos/ipmitool", "password_script": "/usr/libexec/aos/secret --path bmc password"}
-    assert told("fence_redfish") == {"password_script": "/usr/libexec/aos/secret bmc password"}
-    assert fencing.device_parameters(Device(agent="fence_sbd")) == {}
+        "ipmitool_path": "/usr/libexec/aos/ipmitool",
+        "password_script": "/usr/libexec/aos/secret --path fence-b-1 bmc password"}
+    assert told("fence_redfish") == {"password_script": "/usr/libexec/aos/secret fence-b-1 bmc password"}
+    assert fencing.device_parameters(Device(agent="fence_sbd"), "fence-b-1") == {}
 
 
 def test_a_device_is_proven_with_the_words_it_is_used_with() -> None:
     device = pair().spec.sites[0].fencing.devices[0]
-    lines = fencing.proof(device).splitlines()
+    lines = fencing.proof(device, "fence-b-1").splitlines()
     assert "action=status" in lines and "ip=203.0.113.11" in lines
-    assert {f"{name}={value}" for name, value in fencing.device_parameters(device).items()} < set(lines)
+    assert {f"{name}={value}" for name, value in fencing.device_parameters(device, "fence-b-1").items()} < set(lines)

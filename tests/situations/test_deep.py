@@ -67,9 +67,11 @@ def test_none_is_available(shop: Shop) -> None:
 
 @pytest.mark.situation("level 10: the template lost its gate")
 def test_the_template_lost_its_gate(shop: Shop) -> None:
+    """Told as soon as the controller has seen the change, and nothing but "degraded" before and while it rolls out."""
     shop.begun()
     lose_the_gate(shop)
-    assert shop.deep().code == 190
+    shop.until(lambda: "well gated" in shop.deep().reason, "the agent to tell of the gate")
+    assert set(shop.seen) == {("monitor", 190)}
 
 
 @pytest.mark.situation("the template lost its gate, and its pods run without a permit")
