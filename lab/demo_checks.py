@@ -98,7 +98,7 @@ def permit_there(site: Site) -> bool:
 def fence_device(site: Site, target: str) -> str:
     """The device with which Pacemaker on ``site`` fences ``target``."""
     found = site.peer(["stonith_admin", "--list", target]).split()
-    return found[0] if found else "an unknown device"
+    return next((name for name in found if name.startswith("fence-")), "an unknown device")
 
 
 def fence_succeeded(site: Site, target: str) -> bool:

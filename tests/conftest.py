@@ -14,6 +14,7 @@ from tests.agent.kernel import interpreters
 if TYPE_CHECKING:
     from lab.plane import Plane
 
+HERE = Path(__file__).parent
 # reason's beginning -> whether this machine really lacks what the test needs
 EXCUSES: dict[str, Callable[[], bool]] = {
     "no hardware watchdog": lambda: not Path("/dev/watchdog").exists(),
@@ -27,6 +28,13 @@ def plane() -> Iterator[Plane]:
     from lab.plane import Plane  # here: the agent's own tests run without the lab
     with Plane() as running:
         yield running
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where pytest-xdist runs several at once, a folder's tests stay together: they share a control plane or a cluster,
+    and folders share nothing."""
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
+        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(HERE).parts[0]))
 
 
 def excused(reason: str) -> bool:

@@ -33,6 +33,7 @@ def confirm_verb(context: click.Context, site: str, fence: bool, timeout: int, o
     # Loaded when it is needed: the model takes longer than the rest of the program.
     from k8sdeployment.cli import hostlook
     from k8sdeployment.cli import lifesigns as life
+    from k8sdeployment.pair import timing
     spec = kept_pair(deed.world).spec
     target = spec.site(name)
 
@@ -44,7 +45,7 @@ def confirm_verb(context: click.Context, site: str, fence: bool, timeout: int, o
         deed.say(f"  0.0 s  {life.switch_off(target, deed.world)}")
         # The links need a while to notice.
         begin = deed.world.monotonic()
-        while alive() and deed.world.monotonic() - begin < life.GONE + spec.corosync.token / 1000:
+        while alive() and deed.world.monotonic() - begin < timing.gone(spec):
             deed.world.wait(deeds.PAUSE)
     refusals.insist(what, alive(), False)
     powers = life.powers(target, deed.world)

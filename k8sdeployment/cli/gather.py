@@ -50,7 +50,7 @@ CLUSTER = {
     "status.json": ("cat", paths.STATUS),
     "permits.txt": ("ls", "-lR", "--time-style=full-iso", f"{paths.PERMITS}/permits"),
     "alerts.jsonl": ("tail", "-n", "2000", paths.ALERTS),
-    "pacemaker-detail.log": ("tail", "-n", "5000", "/var/log/pacemaker/pacemaker.log"),
+    "pacemaker-detail.log": ("tail", "-n", "5000", paths.LOG),
     "processes.txt": ("sh", "-c", "cat /proc/loadavg /proc/meminfo; uname -a"),
 }
 

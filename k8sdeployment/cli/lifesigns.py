@@ -13,9 +13,6 @@ from k8sdeployment.cli.world import ProgramError, World
 from k8sdeployment.pair import fencing
 from k8sdeployment.pair.model import Device, Site
 
-# Seconds that the links may take, beside the token's, to notice that a site went off.
-GONE = 15.0
-
 
 @dataclass(frozen=True)
 class Power:

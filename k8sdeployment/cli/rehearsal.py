@@ -15,7 +15,8 @@ from k8sdeployment.cli.hostlook import Net
 from k8sdeployment.cli.live import Live, Work
 from k8sdeployment.cli.view import View
 from k8sdeployment.cli.world import ProgramError, World
-from k8sdeployment.pair import paths
+from k8sdeployment.pair import paths, timing
+from k8sdeployment.pair.lies import caught
 from k8sdeployment.pair.model import Site, Spec
 
 Result = dict[str, Any]
@@ -91,7 +92,7 @@ def fence(target: str, works: list[Work], patience: deeds.Patience, world: World
 
     try:
         patience.say(f"  0.0 s  {target} is fenced")
-        world.run(("stonith_admin", "--reboot", target), patience.seconds, None)
+        _order(target, patience.seconds, world)
         found["fencedSeconds"] = passed()
         patience.say(f"{passed():5.1f} s  its device confirms it")
         _gone(target, spec, world)
@@ -110,13 +111,33 @@ def fence(target: str, works: list[Work], patience: deeds.Patience, world: World
     return found
 
 
+def _order(target: str, seconds: float, world: World) -> None:
+    """Have a site fenced. Pacemaker says no more than that it failed; its log knows a device that lied."""
+    before = _lies(world)
+    try:
+        world.run(("stonith_admin", "--reboot", target), seconds, None)
+    except ProgramError as error:
+        liars = [name for name, line in _lies(world).items() if line and before.get(name) != line]
+        if liars:
+            raise SnopairError(f"{' and '.join(liars)} said that {target} is off, but a link to it is still connected: "
+                               "the device does not do what it says") from error
+        raise
+
+
+def _lies(world: World) -> dict[str, str]:
+    try:
+        return caught(world.run(("tail", "--bytes=256K", paths.LOG), 10.0, None))
+    except ProgramError:
+        return {}
+
+
 def _gone(target: str, spec: Spec, world: World) -> None:
     """A device may confirm what it did not do. The links know: each must have gone down once.
 
     SnopairError when one never did.
     """
     begin, seen = world.monotonic(), False
-    wanted = lifesigns.GONE + spec.corosync.token / 1000
+    wanted = timing.gone(spec)
     while world.monotonic() - begin < wanted:
         links = hostlook.connected(world)
         if links and not any(links.values()):
@@ -125,7 +146,7 @@ def _gone(target: str, spec: Spec, world: World) -> None:
         world.wait(GLANCE)
     if not seen:
         raise SnopairError(f"the fence device said that {target} was off, and a link to it never went down for "
-                           f"{wanted:.0f} s: the device does not do what it says")
+                           f"{wanted} s: the device does not do what it says")
 
 
 def _all_here(found: Live, works: list[Work], own: str) -> str:

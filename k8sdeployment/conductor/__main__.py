@@ -17,13 +17,12 @@ from k8sdeployment.conductor import metrics
 from k8sdeployment.conductor.alerts import Alerts
 from k8sdeployment.conductor.api import SiteApi
 from k8sdeployment.conductor.cluster import Cluster
+from k8sdeployment.conductor.lies import Lies
 from k8sdeployment.conductor.loop import Conductor, Parts
 from k8sdeployment.conductor.proof import Prover
 from k8sdeployment.conductor.renew import Renewal
 from k8sdeployment.conductor.store import Store
 from k8sdeployment.pair import paths
-
-LOG = "/var/log/pacemaker/pacemaker.log"
 
 
 def say(words: str) -> None:
@@ -37,7 +36,8 @@ def assemble(env: Mapping[str, str], directory: Path) -> Parts:
     cluster, api = Cluster(directory), SiteApi(env, namespace, name)
     return Parts(
         node=env["NODE_NAME"], cluster=cluster, api=api, store=Store(Path(paths.CONDUCTOR), Path(paths.STATUS)),
-        alerts=Alerts(Path(paths.ALERTS), Path(LOG)), prover=Prover(),
+        alerts=Alerts(Path(paths.ALERTS), Path(paths.LOG)),
+        prover=Prover(lies=Lies(Path(paths.LOG), Path(paths.CONDUCTOR, paths.LIES_FILE))),
         renewal=lambda site: Renewal(cluster, api, site, env["POD_UID"], say), say=say)
 
 

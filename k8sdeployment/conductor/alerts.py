@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+from k8sdeployment.pair.fencing import GONE
 from k8sdeployment.pair.recovery import Alert, parse
 
 # Bytes after which the file is put aside: some thousands of alerts. Recoveries are kept by themselves.
@@ -44,7 +45,8 @@ class Alerts:
         fences = [alert for alert in self._found if alert.kind == "fencing" and alert.rc == "0"]
         new = [alert for alert in fences if alert.when not in self._devices]
         if new:
-            said = dict(_FENCED.findall(_tail(self._log)))
+            # What asks the links has fenced nothing: it stands behind the device that has.
+            said = {site: device for site, device in _FENCED.findall(tail(self._log)) if not device.startswith(GONE)}
             self._devices |= {alert.when: said.get(alert.node, "") for alert in new}
         return self._devices
 
@@ -64,7 +66,8 @@ def _lines(file: Path) -> list[str]:
         return []
 
 
-def _tail(file: Path) -> str:
+def tail(file: Path) -> str:
+    """The end of a log; "" where there is none."""
     try:
         with open(file, "rb") as log:
             log.seek(max(0, os.fstat(log.fileno()).st_size - _TAIL))

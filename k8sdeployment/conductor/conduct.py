@@ -16,7 +16,7 @@ from k8sdeployment.pair.model import SNOPair
 from k8sdeployment.pair.status import PairStatus
 
 # Changes with it, for a newer version may make another configuration of the same CR.
-_EDITION = 2
+_EDITION = 3
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ METRICS = {
     "snopair_site_state": "1 for the state that each site is in, 0 for the others.",
     "snopair_workload_running": "1 for the site that runs the workload, 0 for the other one.",
     "snopair_workload_takeover_ready": "1 when the site that does not run the workload could take it now.",
-    "snopair_fence_device_proven": "1 when the device told the other site's power at its last proof.",
+    "snopair_fence_device_proven": "1 when the device told the other site's power at its last proof and has not lied.",
     "snopair_fence_device_proof_age_seconds": "Seconds since the last proof of the device.",
     "snopair_recovery_seconds": "The last recovery of the workload: seconds from the loss to each of its steps.",
     "snopair_recovery_timestamp_seconds": "When the loss behind the workload's last recovery was seen, epoch seconds.",

@@ -3,12 +3,15 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Optional
 
 from k8sdeployment.conductor.cluster import ClusterError, run
+from k8sdeployment.conductor.lies import Lies
 from k8sdeployment.conductor.passwords import Passwords
 from k8sdeployment.pair import fencing
 from k8sdeployment.pair.facts import Proof
+from k8sdeployment.pair.lies import LIED
 from k8sdeployment.pair.model import Device, SNOPair
 
 # Seconds between two questions to a device that answered, and to one that did not.
@@ -33,16 +36,18 @@ class Prover:
     """Asks in a thread of its own, for a device may take a minute to say nothing."""
 
     def __init__(self, ask: Ask = ask, clock: Callable[[], float] = time.time,
-                 passwords: Optional[Passwords] = None) -> None:
-        self._ask, self._clock, self._passwords = ask, clock, passwords or Passwords()
+                 passwords: Optional[Passwords] = None, lies: Optional[Lies] = None) -> None:
+        self._ask, self._clock, self._passwords, self._lies = ask, clock, passwords or Passwords(), lies
+        self._caught: set[str] = set()
         self._proofs: dict[str, Proof] = {}
         self._due: dict[str, float] = {}
         self._words: dict[str, str] = {}
         self._running: Optional[threading.Thread] = None
 
     def proofs(self) -> dict[str, Proof]:
-        """The last answer of each device, by its name in Pacemaker."""
-        return dict(self._proofs)
+        """The last answer of each device, by its name in Pacemaker; it counts for nothing once the device has lied."""
+        return {name: replace(proof, good=False, why=LIED) if name in self._caught else proof
+                for name, proof in dict(self._proofs).items()}
 
     def look(self, pair: SNOPair, site: str) -> None:
         """Begin to ask the devices that are due, unless some are being asked."""
@@ -54,6 +59,7 @@ class Prover:
             self._proofs.pop(name, None)  # it was proven with other words
             self._due.pop(name, None)
         self._words = words
+        self._caught = self._lies.look(words) if self._lies is not None else set()
         due = {name: device for name, device in devices.items() if self._is_due(name, device)}
         if due and (self._running is None or not self._running.is_alive()):
             self._running = threading.Thread(target=self._prove, args=(due,), daemon=True)

@@ -25,7 +25,7 @@ class Store:
 
     def pair(self) -> Optional[dict[str, Any]]:
         """The CR as the API said it last; None before it ever did, or when the file is damaged."""
-        found = _read(self._pair)
+        found = read(self._pair)
         return found if isinstance(found, dict) else None
 
     def keep_pair(self, document: dict[str, Any]) -> None:
@@ -33,20 +33,20 @@ class Store:
         slim = {**{name: document[name] for name in ("apiVersion", "kind", "spec") if name in document},
                 "metadata": {name: value for name, value in document.get("metadata", {}).items()
                              if name in ("name", "namespace", "uid", "generation")}}
-        if slim != _read(self._pair):
-            _write(self._pair, json.dumps(slim))
+        if slim != read(self._pair):
+            write(self._pair, json.dumps(slim))
 
     def recoveries(self) -> tuple[Recovery, ...]:
         """The recoveries that were kept; none where the file is missing or damaged."""
         try:
-            return _RECOVERIES.validate_python(_read(self._recoveries) or ())
+            return _RECOVERIES.validate_python(read(self._recoveries) or ())
         except ValidationError:
             return ()
 
     def drill(self) -> Optional[Drill]:
         """The last rehearsal, as `snopair drill` wrote it; None where the file is missing or damaged."""
         try:
-            return Drill.model_validate(_read(self._drill))
+            return Drill.model_validate(read(self._drill))
         except ValidationError:
             return None
 
@@ -60,22 +60,23 @@ class Store:
             known[one.workload, one.detected] = one.model_copy(update={"fenced_by": one.fenced_by or old.fenced_by})
         found = tuple(sorted(known.values(), key=lambda one: one.detected, reverse=True)[:MOST])
         if found != before:
-            _write(self._recoveries, _RECOVERIES.dump_json(found, by_alias=True).decode())
+            write(self._recoveries, _RECOVERIES.dump_json(found, by_alias=True).decode())
         return found
 
     def show(self, status: Status) -> None:
         """Lay this site's view where `snopair` finds it while the API is away."""
-        _write(self._status, status.model_dump_json(by_alias=True, exclude_none=True), mode=0o644)
+        write(self._status, status.model_dump_json(by_alias=True, exclude_none=True), mode=0o644)
 
 
-def _read(file: Path) -> Any:
+def read(file: Path) -> Any:
+    """What a file of JSON says; None where it is missing or damaged."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
 
-def _write(file: Path, text: str, mode: int = 0o600) -> None:
+def write(file: Path, text: str, mode: int = 0o600) -> None:
     """Whole or not at all; a full disk loses the news, never what was there. OSError is the caller's to tell."""
     new = file.with_name(f".{file.name}.new")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as out:

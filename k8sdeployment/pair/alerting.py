@@ -62,7 +62,9 @@ ALARMS = (
           ("`snopair status` names the device and what it said.",
            "Wrong password: put the right one into the Secret that the device's `secretRef` names; it is asked again "
            "within half a minute of kubelet bringing it into the pod.",
-           "Unreachable: is the BMC's network up, seen from this site?")),
+           "Unreachable: is the BMC's network up, seen from this site?",
+           "It said off, but a link to the site was still connected: it switches another machine, or nothing. Set its "
+           "address or outlet right; until then nothing is taken over on its word.")),
     Alarm("SnopairDrillOverdue", "snopair_drill_overdue == 1", "1d", WARNING,
           "Nobody has seen for long that this site can fence the other one, or the last drill failed.",
           ("`snopair status` tells the last drill and what went wrong.",

@@ -7,6 +7,8 @@ Parameters = dict[str, str]
 
 # The exit codes of an agent that told the power of its target (fence-agents, FenceAgentAPI).
 POWER = {0: "on", 2: "off"}
+# How the names in Pacemaker begin: of the devices, and of what asks the links.
+_DEVICE, GONE = "fence-", "gone-"
 # Seconds for an agent's answer: the slowest usual device needs about half of it.
 ANSWER = 60.0
 
@@ -16,7 +18,21 @@ _IPMI = {"fence_ipmilan", "fence_ipmilanplus", "fence_idrac", "fence_ilo3", "fen
 
 def device_id(site: Site, rank: int) -> str:
     """The name in Pacemaker of the device that fences `site` and is tried as number `rank` (from 1)."""
-    return f"fence-{site.name}-{rank}"
+    return f"{_DEVICE}{site.name}-{rank}"
+
+
+def gone_id(site: Site, rank: int) -> str:
+    """The name in Pacemaker of what asks the links whether `site` is off, once its device number `rank` has said so.
+
+    One for each device: Pacemaker asks nothing twice for one fence, so that after a device that lied nothing else would
+    be there to agree with the next one.
+    """
+    return f"{GONE}{site.name}-{rank}"
+
+
+def device_of(gone: str) -> str:
+    """The name of the device whose word is held against the links' by what has this name."""
+    return f"{_DEVICE}{gone.removeprefix(GONE)}"
 
 
 def shoots(spec: Spec) -> bool:

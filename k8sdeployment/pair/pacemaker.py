@@ -7,7 +7,7 @@ the pair's, is the business of `merge`; the difference is pushed.
 from collections.abc import Iterator
 
 from k8sdeployment.pair import paths, timing
-from k8sdeployment.pair.fencing import Parameters, confirmation_id, device_id, device_parameters
+from k8sdeployment.pair.fencing import Parameters, confirmation_id, device_id, device_parameters, gone_id, shoots
 from k8sdeployment.pair.model import Device, Site, SNOPair, Spec, Workload
 from k8sdeployment.pair.values import seconds
 
@@ -36,8 +36,9 @@ def configure(pair: SNOPair, file: str) -> list[Argv]:
     return [("pcs", "-f", file, *words) for words in (
         *_cluster(spec),
         *(_device(site, rank, device, delays[site.name]) for site, rank, device in devices),
-        *(("constraint", "location", device_id(site, rank), "avoids", f"{site.name}=INFINITY")
-          for site, rank, _ in devices),
+        *(_witness(site, rank, spec) for site, rank, _ in devices if shoots(spec)),
+        *(("constraint", "location", name, "avoids", f"{site.name}=INFINITY")
+          for site, rank, _ in devices for name in _fencers(site, rank, spec)),
         *_levels(spec),
         *_works(spec),
         *_alert(),
@@ -110,12 +111,28 @@ def _works(spec: Spec) -> Iterator[Argv]:
         yield from _bonds(work, spec)
 
 
+def _witness(site: Site, rank: int, spec: Spec) -> Argv:
+    """What asks the links whether a site is off, after its device has said so. Pacemaker waits for longer than it does,
+    and asks once: it has looked again and again by itself."""
+    limit = timing.gone(spec) + timing.LAST_LOOK
+    return (
+        "stonith", "create", gone_id(site, rank), "fence_gone", f"patience={timing.gone(spec)}",
+        f"pcmk_host_list={site.name}", "pcmk_host_check=static-list",
+        *(f"pcmk_{action}_{word}" for action in ("off", "reboot") for word in (f"timeout={limit}s", "retries=1")),
+        "op", "monitor", "interval=0s", "meta", "migration-threshold=0", "failure-timeout=120s",
+    )
+
+
+def _fencers(site: Site, rank: int, spec: Spec) -> list[str]:
+    """What must all confirm that a site is off, in this order: the device, and the links where it counts."""
+    return [device_id(site, rank), *([gone_id(site, rank)] if shoots(spec) else [])]
+
+
 def _levels(spec: Spec) -> Iterator[Argv]:
-    """The order in which a site's devices are tried, where there is more than one."""
+    """The order in which a site's devices are tried; each counts only together with the links' word."""
     for site in spec.sites:
-        if len(site.fencing.devices) > 1:
-            for rank, _ in _ranked(site):
-                yield "stonith", "level", "add", str(rank), site.name, device_id(site, rank)
+        for rank, _ in _ranked(site):
+            yield "stonith", "level", "add", str(rank), site.name, *_fencers(site, rank, spec)
 
 
 def _workload(work: Workload) -> Iterator[Argv]:

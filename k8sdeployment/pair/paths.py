@@ -13,10 +13,12 @@ WORKLOADS = "/etc/aos/pair"
 PERMITS = "/run/aos"
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 HOST_STATE = "/var/lib/aos"
+# Pacemaker's own log, which tells what each fence device answered.
+LOG = "/var/log/pacemaker/pacemaker.log"
 # Lines of JSON, one for each thing that Pacemaker's alerts told. Beside its log, where user hacluster may write.
 ALERTS = "/var/log/pacemaker/alerts.jsonl"
 # What the conductor must know again after a boot: the CR while the API is away, the recoveries.
 CONDUCTOR = "/var/lib/snopair"
-PAIR_FILE, DRILL_FILE = "pair.json", "drill.json"
+PAIR_FILE, DRILL_FILE, LIES_FILE = "pair.json", "drill.json", "lies.json"
 # What the conductor saw last, a report.Status as JSON, for whoever asks on this site while its API is away.
 STATUS = f"{PERMITS}/status.json"

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 CONDITIONS = {
     "Available": "every workload runs on one of the sites",
     "PeerOnline": "the two sites are full members of one quorate cluster",
-    "FencingProven": "every fence device of the other site answered its last proof",
+    "FencingProven": "every fence device of the other site answered its last proof, and none has lied",
     "TakeoverReady": "the passive site of each workload could take it now",
     "PeerInSync": "both sites hold the same SNOPair and the same pod templates",
     "Degraded": "something is broken that a person should look at",

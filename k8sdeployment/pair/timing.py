@@ -1,6 +1,6 @@
 """How long the pair waits for what, in seconds; each number once, with the reason it has."""
 
-from k8sdeployment.pair.model import SNOPair, Workload
+from k8sdeployment.pair.model import SNOPair, Spec, Workload
 
 # How long the agent of an unguarded workload believes in what it last saw when the API is away: a single-node
 # cluster's API is away for up to five minutes when its control plane is rolled out.
@@ -12,12 +12,22 @@ DEEP_MONITOR = 30
 STOP_MARGIN = 30
 # Any fence: the slowest usual device needs about half of it. Pacemaker adds the wait before the fence by itself.
 FENCE = 60
+# What the links may need, beside the token's time, to notice that a site went off: knet gives one up within that time
+# (corosync.conf(5), knet_ping_timeout), a busy machine looks late.
+NOTICE = 15
+# What asks the links may need for its last look, beside its patience.
+LAST_LOOK = 10
 # Milliseconds between the loss of a peer and the scheduler's question for the CIB. Asked at once, a controller that was
 # already in charge finds its own notes on the loss still on their way, sleeps a whole second and asks again: a second
 # more without service, and the site that should win a split shoots after the other one's delay began to run out.
 TRANSITION_DELAY = 200
 # Longer than any operation above, short enough that a site is trusted again the same working day.
 FAILURE_MEMORY = 4 * 3600
+
+
+def gone(spec: Spec) -> int:
+    """Seconds after which the links to a site that is off are certainly down."""
+    return NOTICE + -(-spec.corosync.token // 1000)
 
 
 def stop(workload: Workload) -> int:

@@ -22,6 +22,7 @@ from tests.cli.test_confirm import DOWN, LINKS, Devices
 from tests.cli.test_view import seen, status
 from tests.cli.tools import Tools, world
 from tests.pair.sample import document, pair
+from tests.pair.test_lies import said
 
 UP = LINKS.format("connected", "connected")
 
@@ -94,13 +95,15 @@ def test_takeover_goes_with_fence(tmp_path: Path) -> None:
 class Target:
     """A world in which the other site is fenced: what the links show from then on, and whether the device says yes."""
 
-    def __init__(self, links: str, confirms: bool = True) -> None:
-        self.links, self.confirms, self.now = links, confirms, 0.0
+    def __init__(self, links: str, confirms: bool = True, log: Sequence[str] = ()) -> None:
+        self.links, self.confirms, self.now, self.log = links, confirms, 0.0, list(log)
         self.tools = Tools("running")
 
     def run(self, argv: Sequence[str], seconds: float, text: Optional[str] = None) -> str:
         if argv[0] == "corosync-cfgtool":
             return self.links
+        if argv[0] == "tail":
+            return self.log.pop(0) if self.log else ""
         if argv[0] == "stonith_admin" and not self.confirms:
             raise ProgramError("stonith_admin failed (195): no such device", status=195)
         return self.tools(argv, seconds, text)
@@ -127,6 +130,17 @@ def test_a_device_that_confirms_what_it_did_not_do_is_caught(tmp_path: Path) -> 
     found = drilled(tmp_path, Target(UP))
     assert not found["good"] and "the device does not do what it says" in found["message"]
     assert rehearsal.told(found).startswith("THE DRILL FAILED")
+
+
+def test_a_device_that_the_links_belie_is_named(tmp_path: Path) -> None:
+    """Pacemaker says no more than that there is no such device."""
+    lie = said("gone-site-b-1", 1)
+    found = drilled(tmp_path, Target(UP, confirms=False, log=["", lie]))
+    assert not found["good"] and found["message"] == (
+        "fence-site-b-1 said that site-b is off, but a link to it is still connected: the device does not do what it "
+        "says")
+    old = drilled(tmp_path, Target(UP, confirms=False, log=[lie, lie]))
+    assert old["message"] == "stonith_admin failed (195): no such device", "that was another time"
 
 
 def test_a_device_that_fails_is_the_drills_result(tmp_path: Path) -> None:

@@ -54,7 +54,8 @@ def test_the_device_that_fenced_is_told_by_the_log_at_that_time(alerts: Alerts, 
     file, log = tmp_path / "alerts.jsonl", tmp_path / "pacemaker.log"
     log.write_text("Nov 27 pacemaker-fenced [7] (log_async_result) notice: Operation 'reboot' [9] targeting site-a "
                    "using fence-site-a-1 returned 1\nNov 27 pacemaker-fenced [7] (log_async_result) notice: Operation "
-                   "'reboot' [10] targeting site-a using fence-site-a-2 returned 0\n")
+                   "'reboot' [10] targeting site-a using fence-site-a-2 returned 0\nNov 27 pacemaker-fenced [7] "
+                   "(log_async_result) notice: Operation 'off' [11] targeting site-a using gone-site-a-2 returned 0\n")
     file.write_text(line(3.0, "fencing", rc="0", task="reboot"))
     alerts.read()
     assert alerts.devices() == {3.0: "fence-site-a-2"}

@@ -45,6 +45,8 @@ class Fencer:
     (["fence-b-1"], ["fence-b-1"], ["fence-b-1"], []),
     (["fence-b-1", "confirm-b"], ["confirm-b"], ["confirm-b"], ["fence-b-1"]),
     (["fence-b-1", "fence-b-2"], ["fence-b-1"], ["fence-b-1", "fence-b-2"], []),
+    (["fence-b-1", "gone-b-1", "confirm-b"], ["confirm-b"], ["confirm-b"], ["fence-b-1", "gone-b-1"]),
+    (["fence-b-1", "gone-b-1"], ["fence-b-1", "gone-b-1"], ["fence-b-1", "gone-b-1"], []),
     (["watchdog"], [], [], []),
     ([], ["fence-b-1"], ["fence-b-1"], [])])
 def test_devices_that_left_the_configuration_are_forgotten(

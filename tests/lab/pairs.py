@@ -83,7 +83,8 @@ def restored(lab: Lab) -> None:
         waiting.until(lambda: all(renews_no_more(site, whole) for site in lab.sites.values()),
                       "both peers as the CR has them", CONVERGE, lambda: explain(lab))
         waiting.until(lambda: _alone(lab), f"{pairing.WORKLOAD} alone in the pair", CONVERGE, lambda: explain(lab))
-        waiting.until(lambda: armed(lab, "fence-"), "both sites' fencers knowing the devices alone", 60)
+        wait_devices(lab, whole)
+        waiting.until(lambda: armed(lab, "fence-", "gone-"), "both sites' fencers knowing the devices alone", 60)
     for site in lab.sites.values() if changed else ():
         _gone(site)
 
@@ -97,14 +98,14 @@ def _alone(lab: Lab) -> bool:
 
 def _works_of(resources: Iterable[str]) -> list[str]:
     """What of Pacemaker's resources is no fence device and stands for no person."""
-    return [name for name in resources if not name.startswith(("fence-", "confirm-"))]
+    return [name for name in resources if not name.startswith(("fence-", "gone-", "confirm-"))]
 
 
-def armed(lab: Lab, kind: str) -> bool:
-    """Whether every site's fencer knows a device of this kind, and nothing that is in the configuration no more."""
+def armed(lab: Lab, *kinds: str) -> bool:
+    """Whether every site's fencer knows devices of these kinds, and nothing that is in the configuration no more."""
     view = pairing.pair_status(lab)
     wanted = {name for name in view.resources if name not in _works_of([name])} if view else set()
-    return bool(wanted) and all(name.startswith(kind) for name in wanted) and all(
+    return bool(wanted) and all(name.startswith(kinds) for name in wanted) and all(
         0 < len(known) and known <= wanted for known in map(_registered, lab.sites.values()))
 
 
@@ -114,17 +115,48 @@ def _registered(site: Site) -> set[str]:
 
 
 def renews_no_more(site: Site, whole: dict[str, Any]) -> bool:
-    """Whether the site's peer runs with the image, the token and the votes of the CR; not, while it or its API is
-    away."""
+    """Whether the site's peer runs with the image, the token, the votes and the fence Secrets of the CR; not, while it
+    or its API is away."""
     with suppress(LabError):
-        image = pairing.kubectl(site, "get", "pod", "peer-0", "-n", pairing.NAMESPACE,
-                                "-o", "jsonpath={.spec.containers[0].image}")
+        pod = json.loads(pairing.kubectl(site, "get", "pod", "peer-0", "-n", pairing.NAMESPACE, "-o", "json"))["spec"]
         token = site.peer(["corosync-cmapctl", "-g", "totem.token"], container="corosync")
         votes = site.peer(["corosync-cmapctl", "quorum."], container="corosync")
         wanted = whole["spec"]["corosync"]["token"].removesuffix("ms")
-        return (image.strip() == whole["spec"]["peer"]["image"] and token.strip().endswith(f"= {wanted}")
+        mounted = {one["secret"]["secretName"] for one in pod["volumes"] if one["name"].startswith("fencing-")
+                   and "secret" in one}
+        secrets = {secret for one in whole["spec"]["sites"] if one["name"] != site.name
+                   for _, _, secret in _devices(one) if secret}
+        return (pod["containers"][0]["image"] == whole["spec"]["peer"]["image"] and mounted == secrets
+                and token.strip().endswith(f"= {wanted}")
                 and ("quorum.device.net.host" in votes) is (_quorum(whole["spec"]) == "Arbitrator"))
     return False
+
+
+def wait_devices(lab: Lab, whole: dict[str, Any]) -> None:
+    """Until both sites hold the CR, its fence devices are Pacemaker's, and no peer has to be renewed for them."""
+    waiting.until(lambda: all(renews_no_more(site, whole) and _in_force(site, whole) for site in lab.sites.values()),
+                  "the fence devices of the CR", CONVERGE, lambda: explain(lab))
+    waiting.until(lambda: (view := pairing.pair_status(lab)) and view.all_online() and not view.maintenance,
+                  "both sites online", CONVERGE, lambda: explain(lab))
+    pairing.wait_for(lab, "PeerInSync")
+
+
+def _in_force(site: Site, whole: dict[str, Any]) -> bool:
+    """Whether Pacemaker's configuration has the devices of the CR, with their parameters, and no other."""
+    with suppress(LabError, ElementTree.ParseError):
+        cib = ElementTree.fromstring(site.peer(["cibadmin", "--query"]))
+        known = {str(one.get("id")): one for one in cib.iterfind("configuration/resources/primitive")
+                 if str(one.get("id")).startswith("fence-")}
+        wanted = {f"fence-{one['name']}-{rank}": device for one in whole["spec"]["sites"]
+                  for rank, device in enumerate(_devices(one), start=1)}
+        return known.keys() == wanted.keys() and all(
+            known[name].get("type") == agent and parameters.items() <= _told(known[name]).items()
+            for name, (agent, parameters, _) in wanted.items())
+    return False
+
+
+def _told(device: ElementTree.Element) -> dict[str, str]:
+    return {str(one.get("name")): str(one.get("value")) for one in device.iterfind("instance_attributes/nvpair")}
 
 
 def _gone(site: Site) -> None:
@@ -140,6 +172,7 @@ def _holds(site: Site, whole: dict[str, Any]) -> bool:
     return bool(there["corosync"] == whole["spec"]["corosync"] and there["peer"]["image"] == pairing.PEER_IMAGE
                 and _failover(there) == _failover(whole["spec"])
                 and _quorum(there) == _quorum(whole["spec"])
+                and [_devices(one) for one in there["sites"]] == [_devices(one) for one in whole["spec"]["sites"]]
                 and _works(there) == _works(whole["spec"]))
 
 
@@ -149,6 +182,12 @@ def _quorum(spec: dict[str, Any]) -> str:
 
 def _failover(spec: dict[str, Any]) -> str:
     return str(spec.get("failover", {}).get("mode", "Automatic"))
+
+
+def _devices(site: dict[str, Any]) -> list[tuple[str, dict[str, str], str]]:
+    """Agent, parameters and Secret of each fence device of a site of the CR; the API server writes out what is left."""
+    return [(one["agent"], one.get("parameters", {}), one.get("secretRef", {}).get("name", ""))
+            for one in site.get("fencing", {}).get("devices", ())]
 
 
 def _works(spec: dict[str, Any]) -> list[tuple[str, str]]:

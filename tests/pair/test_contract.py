@@ -160,7 +160,7 @@ def test_order_and_togetherness(image: Image) -> None:
 def actions(simulated: str, sort: str) -> list[tuple[str, str]]:
     """Workload and site of the actions of one sort, in the order in which the scheduler has them done."""
     words = [line.split("Resource action:")[1].split() for line in simulated.splitlines() if "Resource action:" in line]
-    return [(name, act[-1]) for name, *act in words if act[0] == sort and not name.startswith("fence-")]
+    return [(name, act[-1]) for name, *act in words if act[0] == sort and not name.startswith(("fence-", "gone-"))]
 
 
 def test_without_quorum_everything_stops(image: Image) -> None:

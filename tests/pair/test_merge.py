@@ -13,6 +13,7 @@ from k8sdeployment.pair.merge import bare, merge
 
 GOLDEN = Path(__file__).with_name("golden") / "wanted.xml"
 DIGEST = "0123456789abcdef"
+LEVEL = "configuration/fencing-topology/fencing-level[@target='site-a']"
 
 
 def wanted() -> Element:
@@ -46,6 +47,17 @@ def test_everything_is_made_at_first_and_nothing_the_second_time() -> None:
     again = merge(first.cib, wanted(), DIGEST)
     assert again.changes == () and record(again.cib) == record(first.cib)
     assert foreign(first.cib, wanted()) == []
+
+
+def test_the_links_word_is_the_pair_s_and_comes_back_when_somebody_takes_it_out() -> None:
+    """A level without it would believe a device alone."""
+    changed = configured()
+    resources, level = at(changed, "configuration/resources"), at(changed, LEVEL)
+    resources.remove(at(resources, "primitive[@id='gone-site-a-1']"))
+    level.set("devices", "fence-site-a-1")
+    found = merge(changed, wanted(), DIGEST)
+    assert set(found.changes) == {"gone-site-a-1 was made", f"level {level.get('id')} was set again"}
+    assert at(found.cib, LEVEL).get("devices") == "fence-site-a-1,gone-site-a-1"
 
 
 def test_the_running_cib_is_not_touched() -> None:

@@ -49,13 +49,35 @@ def test_the_delay_belongs_to_the_target_and_none_is_not_said() -> None:
     assert not [word for word in other if word.startswith("pcmk_delay_base")]
 
 
-def test_several_devices_are_levels_in_their_order() -> None:
+def test_devices_are_levels_in_their_order_each_with_the_links_word() -> None:
     sites = [site("site-a", 11, "10s"), site("site-b", 12, "1s")]
     sites[0]["fencing"]["devices"].append({"agent": "fence_redfish", "parameters": {"ip": "203.0.113.99"}})
     assert commands(pair(sites=sites), "stonith", "level") == [
-        ("stonith", "level", "add", "1", "site-a", "fence-site-a-1"),
-        ("stonith", "level", "add", "2", "site-a", "fence-site-a-2"),
+        ("stonith", "level", "add", "1", "site-a", "fence-site-a-1", "gone-site-a-1"),
+        ("stonith", "level", "add", "2", "site-a", "fence-site-a-2", "gone-site-a-2"),
+        ("stonith", "level", "add", "1", "site-b", "fence-site-b-1", "gone-site-b-1"),
     ]
+
+
+@pytest.mark.parametrize("token, patience", [("500ms", 16), ("3000ms", 18), ("3001ms", 19), ("300s", 315)])
+def test_the_links_have_the_token_s_time_and_pacemaker_waits_for_longer(token: str, patience: int) -> None:
+    (create,) = commands(pair(corosync={"token": token}), "stonith", "create", "gone-site-a-1")
+    assert f"patience={patience}" in create
+    for action in ("off", "reboot"):
+        assert f"pcmk_{action}_timeout={patience + 10}s" in create and f"pcmk_{action}_retries=1" in create
+
+
+def test_the_links_word_is_asked_for_from_the_other_site_alone() -> None:
+    for name in ("site-a", "site-b"):
+        (create,) = commands(pair(), "stonith", "create", f"gone-{name}-1")
+        assert f"pcmk_host_list={name}" in create and fencing.device_of(create[2]) == f"fence-{name}-1"
+        assert commands(pair(), "constraint", "location", f"gone-{name}-1") == [
+            ("constraint", "location", f"gone-{name}-1", "avoids", f"{name}=INFINITY")]
+
+
+@pytest.mark.parametrize("mode", [{"failover": {"mode": "Confirm"}}, {"fencing": {"mode": "Disabled"}}])
+def test_where_nothing_is_fenced_the_links_are_not_asked(mode: dict[str, dict[str, str]]) -> None:
+    assert not [argv for argv in commands(pair(**mode)) if any(word.startswith("gone-") for word in argv)]
 
 
 def test_a_workload_is_watched_at_both_levels_and_where_it_should_not_run() -> None:

@@ -1,0 +1,159 @@
+"""Fence devices that do not do what they should: one that confirms what it did not do, one that nobody answers for."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from k8sdeployment.pair.lies import LIED
+from lab import pairing, waiting
+from lab.calm import calm
+from lab.errors import LabError
+from lab.service import answers, back
+from lab.sites import Lab, Site
+from lab.verdict_model import Expectations, Quiet
+from tests.lab.conftest import Watch, held
+from tests.lab.pairs import restored, wait_devices
+from tests.lab.test_scenarios import KEPT, pods_on, rest
+
+Watching = Callable[..., Watch]
+# The agent has to say nothing within this time, so that the next device has its turn.
+SHORT = {"pcmk_off_timeout": "10s", "pcmk_off_retries": "1", "pcmk_reboot_timeout": "10s", "pcmk_reboot_retries": "1",
+         "pcmk_monitor_timeout": "10s", "pcmk_monitor_retries": "1", "ipmitool_timeout": "1"}
+DEAD = "fence-site-b-1 (fence_ipmilan): fence_ipmilan failed (1): "
+
+
+def armed_with(lab: Lab, site: int, devices: Callable[[dict[str, Any]], list[dict[str, Any]]]) -> None:
+    """Give a site other fence devices, made of its own one, and wait until they are in force."""
+    whole = pairing.document(lab)
+    fencing = whole["spec"]["sites"][site]["fencing"]
+    fencing["devices"] = devices(fencing["devices"][0])
+    pairing.change(lab, whole)
+    wait_devices(lab, whole)
+
+
+def put_right(lab: Lab) -> None:
+    """The lab's own devices again, and what Pacemaker remembers of the others forgotten."""
+    restored(lab)
+    pairing.cleanup(lab)
+
+
+# -- a device that lies ----------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def lying(calm_pair: Lab) -> Iterator[Lab]:
+    """site-a's only device is fence_dummy of the fence agents: it switches a word in a file and is content."""
+    try:
+        armed_with(calm_pair, 0, lambda _: [
+            {"agent": "fence_dummy", "parameters": {"type": "file", "status_file": "/tmp/power-of-site-a"}}])
+        pairing.wait_for(calm_pair, "FencingProven")
+        yield calm_pair
+    finally:
+        put_right(calm_pair)
+
+
+def test_a_device_that_lies_starts_nothing_twice_and_is_named(lying: Lab, watch: Watching) -> None:
+    """site-b is told to fence the site that serves, and a drill does so, too: its device says that it is off."""
+    lab, site, other = lying, lying.sites["site-a"], lying.sites["site-b"]
+    with watch() as seen:
+        rest(lab)
+        began = time.monotonic()
+        with pytest.raises(LabError, match="Couldn't fence site-a"):
+            other.peer(["stonith_admin", "--reboot", "site-a", "--timeout", "60"], timeout=150)
+        said = waiting.until(lambda: _unproven(other), "the lie in the status", 30)
+        assert f"fence-site-a-1 (fence_dummy): {LIED}" in said
+        assert _proven(site), "its own devices are not concerned"
+        rest(lab, 10)
+        assert answers(site) and not answers(other)
+        drill = json.loads(other.peer(["snopair", "drill", "--fence", "--takeover", "--force", "-o", "json"],
+                                      container="conductor", timeout=300, check=False))
+        assert not drill["good"] and "fence-site-a-1 said that site-a is off, but a link to it is still connected" in (
+            drill["message"]), drill
+        rest(lab, 5)
+        assert answers(site) and not answers(other)
+        seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
+        rest(lab)
+    verdict = seen.verdict(bound=KEPT)
+    held(verdict, "I1", "I2", "I7")
+    assert not verdict.fences and not pods_on(verdict.runs, "site-b")
+    put_right(lab)
+    pairing.wait_for(lab, "FencingProven")
+
+
+def _unproven(site: Site) -> str:
+    """Why the site's conductor takes fencing for not proven; "" while it does not."""
+    truth, message = pairing.condition(site, "FencingProven")
+    return message if truth == "False" else ""
+
+
+def _proven(site: Site) -> bool:
+    return pairing.condition(site, "FencingProven")[0] == "True"
+
+
+# -- a device that is dead, and a second one ---------------------------------------------------------------------------
+
+@pytest.fixture
+def two_devices(calm_pair: Lab) -> Iterator[Lab]:
+    """The workload runs on site-b, which has two devices: nobody answers at the first one's address, the second one is
+    its BMC. The pair is never without failures: the start of the first device stays failed in Pacemaker."""
+    def both(bmc: dict[str, Any]) -> list[dict[str, Any]]:
+        nobody = f"{bmc['parameters']['ip'].rpartition('.')[0]}.250"
+        return [{**bmc, "parameters": {**bmc["parameters"], **SHORT, "ip": nobody}}, bmc]
+
+    calm(calm_pair, on="site-b")
+    try:
+        armed_with(calm_pair, 1, both)
+        yield calm_pair
+    finally:
+        put_right(calm_pair)
+
+
+def test_behind_a_dead_device_the_second_one_fences(two_devices: Lab, watch: Watching) -> None:
+    """site-b's Corosync hangs, its workload goes on: it is fenced by its BMC, and the workload runs on site-a, once."""
+    lab, lost, survivor = two_devices, two_devices.sites["site-b"], two_devices.sites["site-a"]
+    said = waiting.until(lambda: _unproven(survivor) if _good(survivor) == {"fence-site-b-2"} else "",
+                         "the dead device named in the status, the other one proven", 150,
+                         lambda: str(pairing.condition(survivor, "FencingProven")))
+    assert said.startswith(DEAD) and "fence-site-b-2" not in said, said
+    # The agent puts the time into what it says.
+    assert any(one.startswith(f"fencing is not proven: {DEAD}") for one in _status(survivor)["attention"])
+    assert _proven(lost), "it can fence site-a"
+    before = _last_recovery(survivor)
+    with watch() as seen:
+        rest(lab)
+        starts = (seen.told("site-a"),)
+        lab.event("fault", "site-b", "its Corosync hangs")
+        lost.peer(["sh", "-c", "kill -STOP $(pidof corosync)"], container="corosync")
+        back(lab, "site-a", 150)
+        pairing.wait_online(lab, 180)
+        seen.expect(Expectations(starts=starts))
+        rest(lab, 5)
+    verdict = seen.verdict(bound=120)
+    held(verdict, "I1", "I2", "I3", "I4", "I8")
+    assert [fence.site for fence in verdict.fences] == ["site-b"]
+    assert len(pods_on(verdict.runs, "site-a")) == 1 and pairing.where(lab) == "site-a"
+    told = waiting.until(lambda: found if (found := _last_recovery(survivor)) != before else {},
+                         "the recovery on record", 30)
+    assert (told["origin"], told["target"], told["fencedBy"]) == ("site-b", "site-a", "fence-site-b-2")
+
+
+def _status(site: Site) -> dict[str, Any]:
+    """What `snopair status` says on this site; its exit code tells only that there is something to look at."""
+    found: dict[str, Any] = json.loads(site.peer(["snopair", "status", "-o", "json"], container="conductor",
+                                                 check=False))
+    return found
+
+
+def _good(site: Site) -> set[str]:
+    """The devices whose last proof was good."""
+    return set(_status(site)["fencing"]["devices"])
+
+
+def _last_recovery(site: Site) -> dict[str, Any]:
+    """The newest that this site has on record; {} while there is none."""
+    found = json.loads(pairing.snopair(site, "history", "-o", "json"))["recoveries"]
+    return dict(found[0]) if found else {}
