@@ -7,6 +7,8 @@ PYTHONS := /usr/bin/python3
 .PHONY: bench demo kills sequences test unit lint lab-test setup rpm wheel help
 
 RUN := lab/python
+# Two folders of tests at once; tests/conftest.py keeps a folder's together. Nothing runs beside the two sites.
+PARALLEL := -n 2 --dist loadgroup
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -27,10 +29,11 @@ lint: setup ## flake8, strict types, shell and container files (the import direc
 	$$bin/shellcheck lab/setup.sh lab/lab lab/python .ci/run containers/peer/libexec/* containers/peer/environment containers/peer/snopair containers/peer/fence_*
 
 unit: setup ## tests in seconds, no lab (some need root)
-	@$(RUN) -m pytest -q -m 'not lab'
+	@$(RUN) -m pytest -q -m 'not lab' $(PARALLEL)
 
-lab-test: setup ## scenarios on two real sites
-	@$(RUN) -m pytest -q -m lab --durations=10
+lab-test: setup ## what needs real Kubernetes or Pacemaker; then, alone on the machine, the scenarios on two real sites
+	@$(RUN) -m pytest -q -m lab --durations=10 $(PARALLEL) --ignore=tests/lab --ignore=tests/lab_unit
+	@$(RUN) -m pytest -q -m lab --durations=10 tests/lab_unit tests/lab
 
 kills: setup ## kill operator, conductor, API server at 20 random moments on two real sites (ARGS='--kills-seed N' for the same again)
 	@$(RUN) -m pytest -q -s tests/lab/test_changes.py -k kills --kills 20 $(ARGS)
