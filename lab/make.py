@@ -9,7 +9,7 @@ from docker.types import EndpointConfig, IPAMConfig, IPAMPool
 from lab import paths
 from lab.build import images
 from lab.engine import Engine
-from lab.names import BMC_PORT, LABEL, MANAGEMENT, LabPlan, Network, SitePlan
+from lab.names import BMC_PORT, BOARD_HOST, LABEL, MANAGEMENT, LabPlan, Network, SitePlan
 from lab.state import LabState, write_private
 
 
@@ -41,7 +41,7 @@ def _site(engine: Engine, state: LabState, site: SitePlan) -> Container:
     own = state.site_directory(site)
     binds = [f"{site.volume}:/disk", f"{own / 'sno'}:/etc/sno:ro", f"{own / 'kubernetes'}:/etc/kubernetes:ro",
              f"{paths.cache_dir() / 'archives'}:/archives:ro"]
-    container = _create(engine, site, site.container, images.SITE, binds, 10 + site.ordinal, privileged=True,
+    container = _create(engine, site.lab, site.container, images.SITE, binds, 10 + site.ordinal, privileged=True,
                         hostname=site.name, cgroupns="private",
                         tmpfs={"/run": "rw,exec,suid,dev,mode=755", "/tmp": "rw,exec,mode=1777"})
     for number in (1, 2):
@@ -53,15 +53,21 @@ def _site(engine: Engine, state: LabState, site: SitePlan) -> Container:
 
 def _bmc(engine: Engine, state: LabState, site: SitePlan) -> Container:
     own = state.bmc_directory(site)
-    socket = _bmc_socket(engine)
+    socket = engine_socket(engine)
     _bmc_files(state, site, socket[1])
     binds = [f"{own}:/etc/bmc", f"{socket[0]}:{socket[2]}", f"{state.events_file}:/run/lab/events.jsonl"]
-    return _create(engine, site, site.bmc_container, images.BMC, binds, 20 + site.ordinal, hostname=f"bmc-{site.name}",
-                   tmpfs={"/run/bmc": "rw,mode=700"})
+    return _create(engine, site.lab, site.bmc_container, images.BMC, binds, 20 + site.ordinal,
+                   hostname=f"bmc-{site.name}", tmpfs={"/run/bmc": "rw,mode=700"})
 
 
-def _bmc_socket(engine: Engine) -> tuple[str, str, str]:
-    """What to mount, the socket's path in the BMC, and the mount point.
+def board(engine: Engine, plan: LabPlan, binds: list[str]) -> Container:
+    """The board, not started."""
+    return _create(engine, plan, plan.board_container, images.BOARD, binds, BOARD_HOST, hostname="board",
+                   tmpfs={"/run/board": "rw,mode=700"})
+
+
+def engine_socket(engine: Engine) -> tuple[str, str, str]:
+    """What to mount, the socket's path in the BMC or the board, and the mount point.
 
     The lab's own service may die and come back with a new socket of the same name: then the directory is mounted.
     """
@@ -96,13 +102,13 @@ def lan_conf(site: SitePlan, user: str, password: str) -> str:
             f'  user 2 true "{user}" "{password}" admin 10 md5\n')
 
 
-def _create(engine: Engine, site: SitePlan, name: str, image: str, binds: list[str], host: int,
+def _create(engine: Engine, plan: LabPlan, name: str, image: str, binds: list[str], host: int,
             **more: Any) -> Container:
     """A container on the management network at the host's number, with its fixed MAC address."""
-    network = site.lab.network(MANAGEMENT)
+    network = plan.network(MANAGEMENT)
     endpoint = EndpointConfig(engine.client.api.api_version, ipv4_address=network.address(host),
-                              mac_address=site.mac(MANAGEMENT, host))
+                              mac_address=plan.mac(MANAGEMENT, host))
     container: Container = engine.client.containers.create(
-        image, name=name, labels={LABEL: site.lab.name}, volumes=binds, network=network.name,
+        image, name=name, labels={LABEL: plan.name}, volumes=binds, network=network.name,
         networking_config={network.name: endpoint}, **more)
     return container

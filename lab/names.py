@@ -1,8 +1,8 @@
 """Every name and address of a lab, derived from its name and its index; pure values.
 
 Lab n uses 10.(91+n).1.0/24 and 10.(91+n).2.0/24 as the two links and 10.(91+n).9.0/24 as management network. On each of
-them site-a ends in .11 and site-b in .12; their BMCs are .21 and .22 of the management network. MAC addresses are fixed
-so that no neighbour keeps a stale one across a power cycle.
+them site-a ends in .11 and site-b in .12; their BMCs are .21 and .22 of the management network, the board of a lab that
+has one is .31. MAC addresses are fixed so that no neighbour keeps a stale one across a power cycle.
 """
 
 import os
@@ -21,6 +21,7 @@ MOST_LABS = 100
 SERVICE_PORT = 8080
 API_PORT = 6443
 BMC_PORT = 623
+BOARD_HOST = 31
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ class SitePlan:
         return next(site for site in self.lab.sites if site.name != self.name)
 
     def mac(self, part: int, host: Optional[int] = None) -> str:
-        """A locally administered address, unique per lab, network and host."""
-        return f"02:a0:05:{self.lab.index:02x}:{part:02x}:{host or 10 + self.ordinal:02x}"
+        """The address of a host on one of the networks; the site's own without."""
+        return self.lab.mac(part, host or 10 + self.ordinal)
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,14 @@ class LabPlan:
 
     name: str
     index: int
+
+    @property
+    def board_container(self) -> str:
+        return f"{self.name}-board"
+
+    @property
+    def board(self) -> str:
+        return self.network(MANAGEMENT).address(BOARD_HOST)
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -102,6 +111,10 @@ class LabPlan:
     def network(self, part: int) -> Network:
         title = "management" if part == MANAGEMENT else f"link{part}"
         return Network(f"{self.name}-{title}", part, f"10.{FIRST_OCTET + self.index}.{part}")
+
+    def mac(self, part: int, host: int) -> str:
+        """A locally administered address, unique per lab, network and host."""
+        return f"02:a0:05:{self.index:02x}:{part:02x}:{host:02x}"
 
     def site(self, name: str) -> SitePlan:
         for site in self.sites:

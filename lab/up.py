@@ -52,7 +52,8 @@ def running(state: LabState) -> bool:
     engine = engines.connect(state.engine_directory)
     found = {container.name: container for container in make.labelled(engine, state.name)}
     wanted = {name for site in plan.sites for name in (site.container, site.bmc_container)}
-    return wanted == set(found) and all(_sound(found[name], name.startswith(f"{state.name}-bmc")) for name in wanted)
+    there = set(found) - {plan.board_container}
+    return wanted == there and all(_sound(found[name], name.startswith(f"{state.name}-bmc")) for name in wanted)
 
 
 def _sound(container: Container, must_run: bool) -> bool:
