@@ -134,8 +134,12 @@ def _gone(site: Site) -> None:
 def _holds(site: Site, whole: dict[str, Any]) -> bool:
     there = pairing.resource(site)["spec"]
     return bool(there["corosync"] == whole["spec"]["corosync"] and there["peer"]["image"] == pairing.PEER_IMAGE
-                and _failover(there) == _failover(whole["spec"])
+                and _failover(there) == _failover(whole["spec"]) and _agents(there) == _agents(whole["spec"])
                 and _works(there) == _works(whole["spec"]))
+
+
+def _agents(spec: dict[str, Any]) -> list[str]:
+    return [device["agent"] for site in spec["sites"] for device in site["fencing"]["devices"]]
 
 
 def _failover(spec: dict[str, Any]) -> str:
