@@ -9,7 +9,7 @@ from docker.types import EndpointConfig, IPAMConfig, IPAMPool
 from lab import paths
 from lab.build import images
 from lab.engine import Engine
-from lab.names import ARBITRATOR, BMC_PORT, LABEL, MANAGEMENT, LabPlan, Network, SitePlan
+from lab.names import ARBITRATOR, BMC_PORT, BOARD_HOST, LABEL, MANAGEMENT, LabPlan, Network, SitePlan
 from lab.state import LabState, write_private
 
 
@@ -62,15 +62,21 @@ def _arbitrator(engine: Engine, state: LabState, plan: LabPlan) -> Container:
 
 def _bmc(engine: Engine, state: LabState, site: SitePlan) -> Container:
     own = state.bmc_directory(site)
-    socket = _bmc_socket(engine)
+    socket = engine_socket(engine)
     _bmc_files(state, site, socket[1])
     binds = [f"{own}:/etc/bmc", f"{socket[0]}:{socket[2]}", f"{state.events_file}:/run/lab/events.jsonl"]
     return _create(engine, site.lab, site.bmc_container, images.BMC, binds, 20 + site.ordinal,
                    hostname=f"bmc-{site.name}", tmpfs={"/run/bmc": "rw,mode=700"})
 
 
-def _bmc_socket(engine: Engine) -> tuple[str, str, str]:
-    """What to mount, the socket's path in the BMC, and the mount point.
+def board(engine: Engine, plan: LabPlan, binds: list[str]) -> Container:
+    """The board, not started."""
+    return _create(engine, plan, plan.board_container, images.BOARD, binds, BOARD_HOST, hostname="board",
+                   tmpfs={"/run/board": "rw,mode=700"})
+
+
+def engine_socket(engine: Engine) -> tuple[str, str, str]:
+    """What to mount, the socket's path in the BMC or the board, and the mount point.
 
     The lab's own service may die and come back with a new socket of the same name: then the directory is mounted.
     """
@@ -105,13 +111,13 @@ def lan_conf(site: SitePlan, user: str, password: str) -> str:
             f'  user 2 true "{user}" "{password}" admin 10 md5\n')
 
 
-def _create(engine: Engine, lab: LabPlan, name: str, image: str, binds: list[str], host: int,
+def _create(engine: Engine, plan: LabPlan, name: str, image: str, binds: list[str], host: int,
             **more: Any) -> Container:
     """A container on the management network at the host's number, with its fixed MAC address."""
-    network = lab.network(MANAGEMENT)
+    network = plan.network(MANAGEMENT)
     endpoint = EndpointConfig(engine.client.api.api_version, ipv4_address=network.address(host),
-                              mac_address=lab.mac(MANAGEMENT, host))
+                              mac_address=plan.mac(MANAGEMENT, host))
     container: Container = engine.client.containers.create(
-        image, name=name, labels={LABEL: lab.name}, volumes=binds, network=network.name,
+        image, name=name, labels={LABEL: plan.name}, volumes=binds, network=network.name,
         networking_config={network.name: endpoint}, **more)
     return container

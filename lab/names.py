@@ -1,8 +1,9 @@
 """Every name and address of a lab, derived from its name and its index; pure values.
 
 Lab n uses 10.(91+n).1.0/24 and 10.(91+n).2.0/24 as the two links and 10.(91+n).9.0/24 as management network. On each of
-them site-a ends in .11 and site-b in .12; on the management network .21 and .22 are their BMCs, and .31 is the
-arbitrator. MAC addresses are fixed so that no neighbour keeps a stale one across a power cycle.
+them site-a ends in .11 and site-b in .12; on the management network .21 and .22 are their BMCs, .31 is the arbitrator, and
+.32 the board of a lab that has one. MAC addresses are fixed so that no neighbour keeps a stale one across a power
+cycle.
 """
 
 import os
@@ -22,6 +23,7 @@ SERVICE_PORT = 8080
 API_PORT = 6443
 BMC_PORT = 623
 ARBITRATOR = 31
+BOARD_HOST = 32
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,14 @@ class LabPlan:
 
     name: str
     index: int
+
+    @property
+    def board_container(self) -> str:
+        return f"{self.name}-board"
+
+    @property
+    def board(self) -> str:
+        return self.network(MANAGEMENT).address(BOARD_HOST)
 
     @property
     def networks(self) -> tuple[Network, ...]:

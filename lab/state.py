@@ -47,6 +47,11 @@ class LabState:
     def bmc_directory(self, site: SitePlan) -> Path:
         return self.directory / "bmc" / site.name
 
+    @property
+    def board_directory(self) -> Path:
+        """What the board knows and shows; it is there once a board was asked for."""
+        return self.directory / "board"
+
     def power_lock(self, site: SitePlan) -> Path:
         """Held by whoever switches the site's power: the lab or its BMC."""
         return self.bmc_directory(site) / "power.lock"
@@ -80,7 +85,7 @@ class LabState:
         if not keep_logs:
             shutil.rmtree(self.directory, ignore_errors=True)
             return
-        for part in ("sites", "bmc", "engine"):
+        for part in ("sites", "bmc", "board", "engine"):
             shutil.rmtree(self.directory / part, ignore_errors=True)
         for part in (MANIFEST, COMPLETE):
             (self.directory / part).unlink(missing_ok=True)

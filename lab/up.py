@@ -53,7 +53,8 @@ def running(state: LabState) -> bool:
     found = {container.name: container for container in make.labelled(engine, state.name)}
     sites, others = ({getattr(site, name) for site in plan.sites} for name in ("container", "bmc_container"))
     others |= {plan.arbitrator_container}
-    return sites | others == set(found) and all(_sound(found[name], name in others) for name in found)
+    there = set(found) - {plan.board_container}
+    return sites | others == there and all(_sound(found[name], name in others) for name in there)
 
 
 def _sound(container: Container, must_run: bool) -> bool:

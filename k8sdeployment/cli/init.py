@@ -27,7 +27,8 @@ DEFAULT = "snopair-bundle"
               help="A device that takes the site's power: site-a=fence_ipmilan,ip=192.0.2.9,username=fence,lanplus=1. "
                    "Again for a second one. No passwords here.")
 @click.option("--fence-password-file", "passwords", metavar="SITE=FILE", multiple=True,
-              help="File with the password of the site's device, or of a Secret by its name. Else it is asked for.")
+              help="File with the password or SSH key of the site's device, or of a Secret by its name, or of a "
+                   "Secret's key by SECRET/KEY. A password is asked for else.")
 @click.option("--fence-delay", "delays", metavar="SITE=DURATION", multiple=True,
               help="How long the other site waits before it fences this one.")
 @click.option("--no-fencing", is_flag=True, help="For laboratories: a workload may run twice.")

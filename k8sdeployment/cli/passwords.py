@@ -1,31 +1,55 @@
-"""The passwords of fence devices: from files, or asked for at the terminal; never from the command line."""
+"""What fence devices want to know, and what is believed of them: from files, or a password asked for at the terminal.
+
+Never from the command line.
+"""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Optional
 
 import click
 
 from k8sdeployment.cli.codes import CallError
+from k8sdeployment.pair import fencing
 from k8sdeployment.pair.bundle import Place, fence_secrets
 from k8sdeployment.pair.model import SNOPair
 
-FORM = "SITE=FILE or SECRET=FILE"
+FORM = "SITE=FILE, SECRET=FILE or SECRET/KEY=FILE"
 
 
 def collect(pair: SNOPair, given: Sequence[str]) -> dict[Place, bytes]:
-    """Every password that the pair's devices need. CallError for one that cannot be had."""
+    """Everything that the pair's devices need. CallError for what cannot be had."""
     files = dict(map(_split, given))
     wanted = {site.name: fence_secrets(site) for site in pair.spec.sites}
-    known = {*wanted, *(secret for places in wanted.values() for secret, _ in places)}
+    places = [place for mine in wanted.values() for place in mine]
+    known = {*wanted, *(secret for secret, _ in places), *map("/".join, places)}
     for name in files:
         if name not in known:
             raise CallError(f"--fence-password-file names {name}; it may name {', '.join(sorted(known))}")
-    return {place: _password(site, place, files) for site, places in wanted.items() for place in places}
+    texts = {(ref.name, ref.key): what for site in pair.spec.sites for ref, what in (
+        *((ref, "private key") for ref in fencing.references(site) if ref.key == fencing.SSH_KEY),
+        (site.fencing.ca_ref, "certificate"), (site.fencing.known_hosts_ref, "host key")) if ref is not None}
+    return {place: _text(place, texts[place], files, site) if place in texts else _password(site, place, files)
+            for site, mine in wanted.items() for place in mine}
+
+
+def _text(place: Place, what: str, files: dict[str, Path], site: str) -> bytes:
+    """A file of several lines as it is. One named by the Secret or the site alone is meant for the password or key."""
+    names = ["/".join(place), *([place[0], site] if place[1] == fencing.SSH_KEY else [])]
+    file = next((files[name] for name in names if name in files), None)
+    if file is None:
+        raise CallError(f"the {what} for fencing {site} (Secret {place[0]}) is missing; give --fence-password-file "
+                        f"{'/'.join(place)}=FILE")
+    found = _bytes(file, f"the {what} file")
+    sign = {"private key": b"PRIVATE KEY-----", "certificate": b"-----BEGIN CERTIFICATE-----"}.get(what, b" ")
+    if sign not in found:
+        raise CallError(f"{file} holds no {what}")
+    return found
 
 
 def _password(site: str, place: Place, files: dict[str, Path]) -> bytes:
-    file = files.get(place[0], files.get(site))
+    file: Optional[Path] = next((files[name] for name in ("/".join(place), place[0], site) if name in files), None)
     if file is not None:
         return _read(file)
     if not sys.stdin.isatty():
@@ -38,16 +62,19 @@ def _password(site: str, place: Place, files: dict[str, Path]) -> bytes:
 
 def _read(file: Path) -> bytes:
     """Without the line end that an editor adds."""
-    try:
-        found = file.read_bytes()
-    except OSError as error:
-        raise CallError(f"the password file {file} cannot be read: {error.strerror}") from error
-    found = found.removesuffix(b"\n").removesuffix(b"\r")
+    found = _bytes(file, "the password file").removesuffix(b"\n").removesuffix(b"\r")
     if not found:
         raise CallError(f"the password file {file} is empty")
     if b"\n" in found:
         raise CallError(f"the password file {file} has more than one line")
     return found
+
+
+def _bytes(file: Path, title: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CallError(f"{title} {file} cannot be read: {error.strerror}") from error
 
 
 def _split(text: str) -> tuple[str, Path]:

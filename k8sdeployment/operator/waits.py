@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from k8sdeployment.agent import pods
 from k8sdeployment.operator.api import Api, Object
-from k8sdeployment.pair import peerpod
+from k8sdeployment.pair import fencing, peerpod
 from k8sdeployment.pair.model import Site, SNOPair
 from k8sdeployment.pair.rbac import POD
 
@@ -27,10 +27,9 @@ def secrets(api: Api, pair: SNOPair, site: Site) -> Iterator[str]:
 def _needed(pair: SNOPair, site: Site) -> dict[str, list[str]]:
     own = pair.spec.secret_ref
     needed = {own.name: [own.key, peerpod.PCSD_SECRET_KEY]}
-    for device in pair.spec.other(site.name).fencing.devices:
-        if device.secret_ref is not None:
-            keys = needed.setdefault(device.secret_ref.name, [])
-            keys += [device.secret_ref.key] if device.secret_ref.key not in keys else []
+    for ref in fencing.references(pair.spec.other(site.name)):
+        keys = needed.setdefault(ref.name, [])
+        keys += [ref.key] if ref.key not in keys else []
     if pair.spec.quorum.arbitrator is not None:
         needed[pair.spec.quorum.arbitrator.secret_ref.name] = list(peerpod.NSS_DATABASE)
     return needed

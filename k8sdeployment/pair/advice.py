@@ -3,7 +3,8 @@
 import ipaddress
 from collections.abc import Iterator
 
-from k8sdeployment.pair.model import Site, Spec
+from k8sdeployment.pair.fencing import SSH_KEY
+from k8sdeployment.pair.model import Device, Site, Spec
 from k8sdeployment.pair.values import Address
 
 # Bits that addresses of one subnet most often share. The CR holds no masks, so this is a guess and no rule.
@@ -22,6 +23,18 @@ def _fencing(spec: Spec) -> Iterator[str]:
     for site in spec.sites:
         yield from (f"the device {ip} that fences {site.name} stands in the network of link {link}: one fault can take "
                     "both the link and the fencing" for ip, link in _shared(site))
+        yield from (f"{device.agent} that fences {site.name} believes whatever host answers: {remedy}"
+                    for device in site.fencing.devices if (remedy := _gullible(device, site)))
+
+
+def _gullible(device: Device, site: Site) -> str:
+    """What would make the device's agent look whom it talks to, which then could not lie about the power; or ""."""
+    by_key = device.secret_ref is not None and device.secret_ref.key == SSH_KEY
+    if (by_key or device.agent == "fence_virsh") and site.fencing.known_hosts_ref is None:
+        return "name its host key with fencing.knownHostsRef"
+    if device.agent == "fence_redfish" and {"ssl_insecure", "ssl-insecure"} & set(device.parameters):
+        return "name its certificate's authority with fencing.caRef, and leave ssl_insecure out"
+    return ""
 
 
 def _shared(site: Site) -> Iterator[tuple[str, int]]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from k8sdeployment.pair import peerpod
+from k8sdeployment.pair import fencing, peerpod
 from k8sdeployment.pair.crd import GROUP, PLURAL
 from k8sdeployment.pair.model import Metadata, SecretRef, Site, SNOPair
 from k8sdeployment.pair.rbac import Manifest
@@ -36,9 +36,8 @@ class Keys:
 
 
 def fence_secrets(site: Site) -> list[Place]:
-    """Where the passwords of a site's own devices stand, in the order of the devices; each place once."""
-    refs = [device.secret_ref for device in site.fencing.devices if device.secret_ref is not None]
-    return list(dict.fromkeys(map(_place, refs)))
+    """Where stands what whoever fences the site needs: passwords, keys, what to believe; each place once."""
+    return list(dict.fromkeys(map(_place, fencing.references(site))))
 
 
 def _place(ref: SecretRef) -> Place:

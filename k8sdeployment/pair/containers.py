@@ -66,8 +66,8 @@ def qdevice(pair: SNOPair) -> Container:
     }
 
 
-def pacemaker(pair: SNOPair, fencing: list[str]) -> Container:
-    """Decides, fences and runs the agent.
+def pacemaker(pair: SNOPair, fencing: list[str], trust: dict[str, str]) -> Container:
+    """Decides, fences and runs the agent. `fencing`: the Secrets for that; `trust`: environment for the fence agents.
 
     No liveness probe: Pacemaker ends by itself when it is beyond help and its peer notices when it hangs, while a
     probe that comes too late on a busy host would kill a healthy cluster node.
@@ -75,7 +75,7 @@ def pacemaker(pair: SNOPair, fencing: list[str]) -> Container:
     return {
         **_container(pair, "pacemaker", "CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"),
         "command": [f"{paths.PROGRAMS}/pacemaker"],
-        "env": _api(pair),
+        "env": [*_api(pair), *_environment(trust)],
         "readinessProbe": {
             "exec": {"command": ["crmadmin", "--quiet", "--pacemakerd"]},
             "periodSeconds": 10,
@@ -107,7 +107,7 @@ def pcsd(pair: SNOPair) -> Container:
     }
 
 
-def conductor(pair: SNOPair, fencing: list[str]) -> Container:
+def conductor(pair: SNOPair, fencing: list[str], trust: dict[str, str]) -> Container:
     """Turns the CR into Pacemaker's configuration and the cluster's state into the CR's status; serves `snopair`."""
     return {
         **_container(pair, "conductor", "CHOWN", "DAC_OVERRIDE", "FOWNER"),
@@ -119,6 +119,7 @@ def conductor(pair: SNOPair, fencing: list[str]) -> Container:
             {"name": "METRICS_PORT", "value": str(pair.spec.peer.metrics_port)},
             {"name": "PAIR", "value": f"{pair.metadata.namespace}/{pair.metadata.name}"},
             *_api(pair),
+            *_environment(trust),
         ],
         "ports": _ports(pair),
         "volumeMounts": _mounts(
@@ -156,6 +157,10 @@ def _api(pair: SNOPair) -> list[dict[str, str]]:
         {"name": "KUBERNETES_SERVICE_HOST", "value": api.host},
         {"name": "KUBERNETES_SERVICE_PORT", "value": str(api.port)},
     ]
+
+
+def _environment(words: dict[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in words.items()]
 
 
 def _ports(pair: SNOPair) -> list[dict[str, Any]]:

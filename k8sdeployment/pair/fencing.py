@@ -1,7 +1,7 @@
 """Fence devices: what their agents are told, and how a device is proven before anybody relies on it."""
 
 from k8sdeployment.pair import paths
-from k8sdeployment.pair.model import Device, Site, Spec
+from k8sdeployment.pair.model import Device, SecretRef, Site, Spec
 
 Parameters = dict[str, str]
 
@@ -14,6 +14,13 @@ ANSWER = 60.0
 
 # The agents that run ipmitool and would put the password among its arguments.
 _IPMI = {"fence_ipmilan", "fence_ipmilanplus", "fence_idrac", "fence_ilo3", "fence_ilo4", "fence_ilo5", "fence_imm"}
+
+
+# The key of a Secret of type kubernetes.io/ssh-auth: what it holds is no password.
+SSH_KEY = "ssh-privatekey"
+# What the containers that fence are told: requests, which fence_redfish uses, reads the first, the image's ssh_config
+# the second.
+AUTHORITIES, KNOWN_HOSTS = "REQUESTS_CA_BUNDLE", "AOS_KNOWN_HOSTS"
 
 
 def device_id(site: Site, rank: int) -> str:
@@ -45,8 +52,25 @@ def confirmation_id(site: Site) -> str:
     return f"confirm-{site.name}"
 
 
+def references(site: Site) -> list[SecretRef]:
+    """Every key of a Secret that whoever fences `site` needs: passwords and keys first, in the order of the devices."""
+    own = [device.secret_ref for device in site.fencing.devices]
+    return [ref for ref in (*own, site.fencing.ca_ref, site.fencing.known_hosts_ref) if ref is not None]
+
+
+def mounted(ref: SecretRef) -> str:
+    """The file of a Secret's key in the containers that fence."""
+    return f"{paths.FENCING}/{ref.name}/{ref.key}"
+
+
+def trust(site: Site) -> dict[str, str]:
+    """The environment of the containers that fence `site`: what its devices must prove themselves by."""
+    known = {AUTHORITIES: site.fencing.ca_ref, KNOWN_HOSTS: site.fencing.known_hosts_ref}
+    return {name: mounted(ref) for name, ref in known.items() if ref is not None}
+
+
 def device_parameters(device: Device, name: str, new: bool = False) -> Parameters:
-    """What the agent is told: the CR's parameters, and where it finds its password. Never the password.
+    """What the agent is told: the CR's parameters, and where it finds its password or key. Never these themselves.
 
     `name`: the device's in Pacemaker. `new`: the Secret's own value, also where the device has answered to an older
     one; see conductor/passwords.py.
@@ -54,9 +78,12 @@ def device_parameters(device: Device, name: str, new: bool = False) -> Parameter
     ref = device.secret_ref
     if ref is None:
         return dict(device.parameters)
+    mark = ["--new"] if new else []
+    if ref.key == SSH_KEY:
+        return {**device.parameters, "identity_file": mounted(ref),
+                "ssh_path": " ".join((f"{paths.PROGRAMS}/ssh", *mark, name))}
     ipmi = device.agent in _IPMI
-    script = " ".join((f"{paths.PROGRAMS}/secret", *(["--new"] if new else []), *(["--path"] if ipmi else []),
-                       name, ref.name, ref.key))
+    script = " ".join((f"{paths.PROGRAMS}/secret", *mark, *(["--path"] if ipmi else []), name, ref.name, ref.key))
     tool = {"ipmitool_path": f"{paths.PROGRAMS}/ipmitool"} if ipmi else {}
     return {**device.parameters, **tool, "password_script": script}
 

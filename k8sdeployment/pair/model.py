@@ -43,15 +43,30 @@ class PairSecretRef(SecretRef):
     """The key that holds Corosync's authkey."""
 
 
+class AuthorityRef(SecretRef):
+    """The Secret with certificate authorities."""
+
+    key: Key = "ca.crt"
+    """The key that holds the certificates, as PEM."""
+
+
+class KnownHostsRef(SecretRef):
+    """The Secret with host keys."""
+
+    key: Key = "known_hosts"
+    """The key that holds the host keys, in the lines of ssh's known_hosts."""
+
+
 class Device(Part):
-    """One way to take a site's power: a fence agent, its plain parameters, and the Secret with its password."""
+    """One way to take a site's power: a fence agent, its plain parameters, and the Secret with its password or key."""
 
     agent: AgentName
     """The fence agent's program, fence_ipmilan say."""
     parameters: Parameters = {}
     """What the agent is told, as its metadata names it. No secrets: they come from secretRef."""
     secret_ref: Optional[SecretRef] = None
-    """The Secret with the device's password."""
+    """The Secret with the device's password. Under the key ssh-privatekey, which Secrets of type kubernetes.io/ssh-auth
+    have, stands a private key instead, for an agent that speaks SSH."""
 
 
 class SiteFencing(Part):
@@ -59,6 +74,10 @@ class SiteFencing(Part):
 
     devices: Annotated[tuple[Device, ...], Field(max_length=4)] = ()
     """Tried in this order."""
+    ca_ref: Optional[AuthorityRef] = None
+    """The authorities whose certificates fence_redfish believes; the system's own where nothing is said."""
+    known_hosts_ref: Optional[KnownHostsRef] = None
+    """The host keys that agents which speak SSH believe, and no others. Left out: whatever host answers."""
     delay: Optional[Milliseconds] = None
     """The other site waits this long before it fences this one. Unequal waits decide who survives a split: the site
     with the longer one. Left out: 10s for the first site, 1s for the second."""

@@ -12,7 +12,7 @@ changed CR does not restart a running peer by itself.
 import hashlib
 from typing import Any
 
-from k8sdeployment.pair import containers, paths, timing
+from k8sdeployment.pair import containers, fencing, paths, timing
 from k8sdeployment.pair.corosync import corosync_conf
 from k8sdeployment.pair.model import Site, SNOPair, Workload
 from k8sdeployment.pair.rbac import ACCOUNT, SET, Manifest, access, conducting
@@ -35,8 +35,7 @@ def manifests(pair: SNOPair, site: Site) -> list[Manifest]:
 
 def fencing_secrets(pair: SNOPair, site: Site) -> list[str]:
     """The Secrets that `site` needs to fence the other one, and only those: its own BMC is none of its business."""
-    devices = pair.spec.other(site.name).fencing.devices
-    return sorted({device.secret_ref.name for device in devices if device.secret_ref is not None})
+    return sorted({ref.name for ref in fencing.references(pair.spec.other(site.name))})
 
 
 def _namespace(pair: SNOPair) -> Manifest:
@@ -86,7 +85,7 @@ def _peer(pair: SNOPair, site: Site) -> Manifest:
 
 
 def _pod(pair: SNOPair, site: Site) -> dict[str, Any]:
-    secrets = fencing_secrets(pair, site)
+    secrets, trust = fencing_secrets(pair, site), fencing.trust(pair.spec.other(site.name))
     votes = [containers.qdevice(pair)] if pair.spec.quorum.arbitrator is not None else []
     return {
         "hostNetwork": True,
@@ -101,7 +100,8 @@ def _pod(pair: SNOPair, site: Site) -> dict[str, Any]:
         "affinity": {"nodeAffinity": _this_node(site)},
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "initContainers": [containers.settle(pair), containers.corosync(pair), *votes],
-        "containers": [containers.pacemaker(pair, secrets), containers.pcsd(pair), containers.conductor(pair, secrets)],
+        "containers": [containers.pacemaker(pair, secrets, trust), containers.pcsd(pair),
+                       containers.conductor(pair, secrets, trust)],
         "volumes": _volumes(pair, site),
     }
 

@@ -10,7 +10,8 @@ from typing import Any, Optional
 
 from k8sdeployment.pair import cel
 from k8sdeployment.pair.fencing import shoots
-from k8sdeployment.pair.model import DELAYS, MOST_LINKS, MOST_WORKLOADS, Device, Part, Quorum, Replicas, Spec, Workload
+from k8sdeployment.pair.model import (
+    DELAYS, MOST_LINKS, MOST_WORKLOADS, Device, Part, Quorum, Replicas, SiteFencing, Spec, Workload)
 from k8sdeployment.pair.values import DURATION, duration, seconds
 
 Holes = dict[str, object]
@@ -148,6 +149,12 @@ def _diskless(device: Device) -> Optional[Holes]:
     return {"agent": device.agent} if diskless else None
 
 
+def _unheeded(fencing: SiteFencing) -> Optional[Holes]:
+    heeds = any(device.agent == "fence_redfish" and not {"ssl_insecure", "ssl-insecure"} & set(device.parameters)
+                for device in fencing.devices)
+    return {} if fencing.ca_ref is not None and not heeds else None
+
+
 # -- both sides ----------------------------------------------------------------------------------------------------
 
 def _pair(good: str) -> str:
@@ -244,6 +251,10 @@ RULES = (
     Rule(Workload, ".replicas.min", "!self.gate || self.replicas.min == 0",
          "{min} cannot run on a site without a permit; use 0, or gate: false", _never_empty,
          {"min": "self.replicas.min"}),
+    Rule(SiteFencing, ".caRef",
+         "!has(self.caRef) || self.devices.exists(d, d.agent == 'fence_redfish' && "
+         "!d.parameters.exists(p, p in ['ssl_insecure', 'ssl-insecure']))",
+         "no device heeds it; fence_redfish alone does, and not with ssl_insecure", _unheeded),
     Rule(Device, ".agent",
          "self.agent != 'fence_watchdog' && (self.agent != 'fence_sbd' || 'devices' in self.parameters)",
          "{agent} without a shared disk (parameter devices) does not protect two sites: after a split both stay "

@@ -17,6 +17,7 @@ PREFIX = "localhost/aos-sno-pair"
 BASE = f"{PREFIX}/base:{base.RELEASE}"
 SITE = f"{PREFIX}/site:dev"
 BMC = f"{PREFIX}/bmc:dev"
+BOARD = f"{PREFIX}/board:dev"
 APP = f"{PREFIX}/app:dev"
 PAUSE = f"{PREFIX}/pause:dev"
 PEER = f"{PREFIX}/peer:dev"
@@ -54,6 +55,12 @@ def _build_all(engine: Engine, say: Say) -> None:
         say("no peer image: containers/peer/Containerfile or ocf/k8sdeployment is not there")
     for recipe in recipes:
         ensure(engine, recipe, say)
+
+
+def build_board(engine: Engine, say: Say) -> None:
+    """Build the board's image if it is missing or out of date: few labs have one, so it is built for these alone."""
+    with held(paths.cache_dir() / "build.lock"):
+        ensure(engine, _board(ensure(engine, base_recipe(say), say), say), say)
 
 
 def ensure(engine: Engine, recipe: Recipe, say: Say) -> str:
@@ -145,6 +152,20 @@ def _bmc(base_key: str) -> Recipe:
 
     key = keys.content_key([HERE / "images/bmc", HERE / "bmc"], base_key)
     return Recipe(BMC, HERE / "images/bmc/Containerfile", key, fill)
+
+
+def _board(base_key: str, say: Say) -> Recipe:
+    source = HERE / "images/board"
+
+    def fill(context: Path) -> None:
+        shutil.copytree(source, context, dirs_exist_ok=True)
+        copy_sources(HERE / "bmc", context / "bmc")
+        (context / "wheels").mkdir()
+        wanted = (source / "requirements.txt").read_text()
+        for wheel in wheels.wheels(base.RELEASE, say, wanted).glob("*.whl"):
+            _link_or_copy(wheel, context / "wheels" / wheel.name)
+
+    return Recipe(BOARD, source / "Containerfile", keys.content_key([source, HERE / "bmc"], base_key), fill)
 
 
 def _program(name: str, tag: str) -> Recipe:

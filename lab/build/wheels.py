@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Optional
 
 from lab import paths, shell
 from lab.build import keys
@@ -28,18 +29,22 @@ def extra() -> str:
     return f"[options.extras_require]\n{EXTRA} =\n{lines}"
 
 
-def wheels(release: str, say: Callable[[str], None]) -> Path:
-    """A directory with the wheels of every requirement and of what these require, for that release's python3."""
+def wheels(release: str, say: Callable[[str], None], wanted: Optional[str] = None) -> Path:
+    """A directory with the wheels of every requirement and of what these require, for that release's python3.
+
+    `wanted`: other requirements than the peer image's, and nothing of what they require.
+    """
     python = PYTHONS[release]
-    ready = paths.cache_dir() / "wheels" / f"{python}-{keys.content_key([], requirements())}"
+    text, alone = (requirements(), []) if wanted is None else (wanted, ["--no-deps"])
+    ready = paths.cache_dir() / "wheels" / f"{python}-{keys.content_key([], text, *alone)}"
     if not ready.exists():
         say(f"fetching the Python packages for {release}")
         partial = ready.with_name(f".{ready.name}.{os.getpid()}")
         partial.mkdir(parents=True)
-        (partial / "requirements.txt").write_text(requirements())
+        (partial / "requirements.txt").write_text(text)
         # manylinux2014 is what every wheel for glibc 2.17 and later is named after; both releases' glibc is newer.
         shell.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-                   "--only-binary=:all:",
+                   "--only-binary=:all:", *alone,
                    f"--python-version={python}", "--implementation=cp", "--platform=manylinux2014_x86_64",
                    "--platform=manylinux_2_28_x86_64", "--platform=any", "-d", str(partial),
                    "-r", str(partial / "requirements.txt")], timeout=600)

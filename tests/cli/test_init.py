@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from k8sdeployment.cli import codes, describe, writing
 from k8sdeployment.cli.app import snopair
 from k8sdeployment.pair import cr
-from tests.pair.sample import document
+from tests.pair.sample import document, methods
 
 SITES = ("--site", "site-a=192.0.2.11,198.51.100.11", "--site", "site-b=192.0.2.12,198.51.100.12")
 FENCES = ("--fence", "site-a=fence_ipmilan,ip=203.0.113.1,username=fence,lanplus=1",
@@ -192,6 +192,28 @@ def test_a_password_is_named_by_its_secret_too() -> None:
     assert done.exit_code == 0
     secrets = {one["metadata"]["name"]: one["data"] for one in loaded("snopair-bundle/site-b/secrets.yaml")}
     assert base64.b64decode(secrets["bmc-site-a"]["password"]) == b"correct horse"
+
+
+def test_keys_and_what_is_believed_are_taken_as_they_are(here: Path) -> None:
+    key, hosts = b"-----BEGIN PRIVATE KEY-----\nx\n", b"203.0.113.12 ssh-ed25519 x\n"
+    ca = b"-----BEGIN CERTIFICATE-----\n"
+    for name, text in (("key", key), ("hosts", hosts), ("ca", ca)):
+        (here / name).write_bytes(text)
+    option, stdin = "--fence-password-file", json.dumps(document(sites=methods()))
+    words = [option, "site-a=a.pw", option, "site-b=key", option, "bmc-site-b/known_hosts=hosts"]
+    done = init("--from", "-", *words, stdin=stdin)
+    assert done.exit_code == codes.USAGE and done.stderr.strip().endswith(
+        "the certificate for fencing site-a (Secret ca) is missing; give --fence-password-file ca/ca.crt=FILE")
+    done = init("--from", "-", *words, option, "ca/ca.crt=hosts", stdin=stdin)
+    assert done.exit_code == codes.USAGE and "hosts holds no certificate" in done.stderr
+    done = init("--from", "-", *words, option, "ca/ca.crt=ca", stdin=stdin)
+    assert done.exit_code == 0, done.stderr
+    found = {one["metadata"]["name"]: one["data"] for site in ("site-a", "site-b")
+             for one in loaded(f"snopair-bundle/{site}/secrets.yaml")}
+    assert {name: base64.b64decode(value) for name, value in found["bmc-site-b"].items()} == {
+        "ssh-privatekey": key, "known_hosts": hosts}
+    assert base64.b64decode(found["ca"]["ca.crt"]) == ca
+    assert base64.b64decode(found["bmc-site-a"]["password"]) == b"hunter2"
 
 
 @settings(deadline=None)

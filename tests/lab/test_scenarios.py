@@ -91,7 +91,7 @@ def _both_online(lab: Lab) -> bool:
     return bool(view and view.all_online())
 
 
-def _split(lab: Lab, watch: Watching, active: str) -> None:
+def split(lab: Lab, watch: Watching, active: str) -> Watch:
     """Scenario 10: cut every link; exactly one side is fenced, the favoured site-a wins wherever the workload is."""
     calm(lab, on=active)
     with watch() as seen:
@@ -109,6 +109,7 @@ def _split(lab: Lab, watch: Watching, active: str) -> None:
     verdict = seen.verdict(bound=KEPT if active == "site-a" else 20)
     held(verdict, "I1", "I2", "I3", "I4", *(("I7",) if active == "site-a" else ()))
     assert [fence.site for fence in verdict.fences] == ["site-b"]
+    return seen
 
 
 def _news(lab: Lab, since: float) -> list[record.Event]:
@@ -118,12 +119,12 @@ def _news(lab: Lab, since: float) -> list[record.Event]:
 
 def test_10_split_with_the_workload_on_the_favoured_site(calm_pair: Lab, watch: Watching) -> None:
     """One fence, and the winner's service is never interrupted."""
-    _split(calm_pair, watch, "site-a")
+    split(calm_pair, watch, "site-a")
 
 
 def test_10_split_with_the_workload_on_the_other_site(calm_pair: Lab, watch: Watching) -> None:
     """One fence; the service is back on the winner."""
-    _split(calm_pair, watch, "site-b")
+    split(calm_pair, watch, "site-b")
 
 
 def test_16_api_of_the_active_site_down_for_a_minute_is_degraded_only(calm_pair: Lab, watch: Watching) -> None:

@@ -28,6 +28,18 @@ def site(name: str, number: int, delay: str) -> Document:
     }
 
 
+def methods() -> list[Document]:
+    """Two sites that are fenced without IPMI, each device believed for what it proves."""
+    sites = [site("site-a", 11, "10s"), site("site-b", 12, "1s")]
+    sites[0]["fencing"] |= {"caRef": {"name": "ca"}, "devices": [{
+        "agent": "fence_redfish", "parameters": {"ip": "203.0.113.11", "username": "fence", "systems_uri": "/1"},
+        "secretRef": {"name": "bmc-site-a"}}]}
+    sites[1]["fencing"] |= {"knownHostsRef": {"name": "bmc-site-b"}, "devices": [{
+        "agent": "fence_virsh", "parameters": {"ip": "203.0.113.12", "username": "root", "plug": "site-b"},
+        "secretRef": {"name": "bmc-site-b", "key": "ssh-privatekey"}}]}
+    return sites
+
+
 def document(**spec: Any) -> Document:
     """The CR of a whole pair; keyword arguments replace fields of its spec."""
     return {

@@ -12,7 +12,7 @@ import yaml
 from k8sdeployment.pair import bundle, cr, crd, installation
 from k8sdeployment.pair.advice import advice
 from k8sdeployment.pair.bundle import Keys
-from tests.pair.sample import ARBITRATED, document, pair, site
+from tests.pair.sample import ARBITRATED, document, methods, pair, site
 
 KEYS = Keys(b"k" * bundle.KEY_BYTES, b"word-of-hacluster")
 PASSWORDS = {("bmc-site-a", "password"): b"secret-of-a", ("bmc-site-b", "password"): b"secret-of-b"}
@@ -102,6 +102,19 @@ def test_several_devices_and_keys() -> None:
         bundle.bundle(pair(sites=sites), document(sites=sites), [], KEYS, PASSWORDS)
 
 
+def test_what_is_believed_of_a_device_goes_where_its_key_goes() -> None:
+    spec = {"sites": methods()}
+    key, host, ca = ("bmc-site-b", "ssh-privatekey"), ("bmc-site-b", "known_hosts"), ("ca", "ca.crt")
+    assert [bundle.fence_secrets(one) for one in pair(**spec).spec.sites] == [
+        [("bmc-site-a", "password"), ca], [key, host]]
+    words = {("bmc-site-a", "password"): b"p", ca: b"c", key: b"k", host: b"h"}
+    found = bundle.bundle(pair(**spec), document(**spec), [], KEYS, words)
+    assert [sorted(one["data"]) for one in found["site-a/secrets.yaml"]] == [
+        ["authkey", "hacluster"], ["known_hosts", "ssh-privatekey"]]
+    assert [sorted(one["data"]) for one in found["site-b/secrets.yaml"]] == [
+        ["authkey", "hacluster"], ["password"], ["ca.crt"]]
+
+
 def test_keys_are_not_shown() -> None:
     assert "word-of" not in repr(KEYS) and "kkk" not in repr(KEYS)
 
@@ -116,6 +129,15 @@ def changed(*addresses: str, ip: str = "203.0.113.11") -> dict[str, Any]:
     return {"sites": sites}
 
 
+def gullible(index: int, **more: str) -> dict[str, Any]:
+    """Without what one site's device must prove itself by."""
+    sites = methods()
+    for word in ("caRef", "knownHostsRef"):
+        sites[index]["fencing"].pop(word, None)
+    sites[index]["fencing"]["devices"][0]["parameters"] |= more
+    return {"sites": sites}
+
+
 @pytest.mark.parametrize("spec, sentence", [
     (changed("192.0.2.{}"), "there is a single link"),
     (changed("192.0.2.{}", "192.0.2.1{}"), "site-a has two links in 192.0.2.0/24: they will fail together"),
@@ -125,6 +147,8 @@ def changed(*addresses: str, ip: str = "203.0.113.11") -> dict[str, Any]:
     ({"quorum": {**ARBITRATED, "arbitrator": {**ARBITRATED["arbitrator"], "host": "198.51.100.9"}}},
      "the arbitrator 198.51.100.9 stands in the network of link 2"),
     ({"fencing": {"mode": "Disabled"}}, "fencing is disabled"),
+    (gullible(1), "fence_virsh that fences site-b believes whatever host answers: name its host key"),
+    (gullible(0, ssl_insecure="1"), "fence_redfish that fences site-a believes whatever host answers: name its cert"),
     ({"workloads": [{"name": "web"}]}, "web has no preferredSite"),
     ({"workloads": [{"name": "web", "preferredSite": "site-a", "gate": False}]}, "web has no gate"),
 ])
@@ -133,4 +157,4 @@ def test_what_should_be_thought_over(spec: dict[str, Any], sentence: str) -> Non
 
 
 def test_a_sound_pair_needs_no_advice() -> None:
-    assert advice(pair().spec) == advice(pair(quorum=ARBITRATED).spec) == []
+    assert advice(pair().spec) == advice(pair(quorum=ARBITRATED).spec) == advice(pair(sites=methods()).spec) == []

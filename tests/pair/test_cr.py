@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from k8sdeployment.pair.cr import PairError, load
 from k8sdeployment.pair.rules import faults
-from tests.pair.sample import ARBITRATED, Document, document, pair, refusal, site
+from tests.pair.sample import ARBITRATED, Document, document, methods, pair, refusal, site
 
 Change = Callable[[Document], None]
 DEVICE = "sites.0.fencing.devices.0"
@@ -24,6 +24,12 @@ def test_what_is_left_out_has_its_default() -> None:
     assert (workload.replicas.min, workload.replicas.max) == (0, 1)
     assert (spec.corosync.token, spec.peer.api.host, spec.peer.api.port) == (3000, "127.0.0.1", 6443)
     assert (spec.quorum.mode, spec.fencing.mode) == ("TwoNode", "Required")
+
+
+def test_a_device_that_proves_itself_is_taken() -> None:
+    one, other = pair(sites=methods()).spec.sites
+    assert one.fencing.ca_ref and other.fencing.known_hosts_ref
+    assert (one.fencing.ca_ref.key, other.fencing.known_hosts_ref.key) == ("ca.crt", "known_hosts")
 
 
 def test_the_first_site_wins_a_split_unless_told_otherwise() -> None:
@@ -107,6 +113,19 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "after itself": (put("workloads.0.after", ["web"]), "'web' is after 'web', which does not stand above it"),
     "after nobody": (put("workloads.0.after", ["db"]), "'web' is after 'db', which does not stand above it"),
     "together with nobody": (put("workloads.0.together", ["db"]), "spec.workloads: 'web' is together with 'db', which"),
+    "an authority that nobody heeds": (
+        put("sites.0.fencing.caRef", {"name": "ca"}),
+        "spec.sites[0].fencing.caRef: no device heeds it; fence_redfish alone does, and not with ssl_insecure",
+    ),
+    "an authority that is not asked": (
+        put("sites.0.fencing", {"delay": "10s", "caRef": {"name": "ca"}, "devices": [
+            {"agent": "fence_redfish", "parameters": {"ip": "203.0.113.1", "ssl-insecure": "1"}}]}),
+        "spec.sites[0].fencing.caRef: no device heeds it",
+    ),
+    "a key of a Secret that cannot be one": (
+        put("sites.0.fencing.knownHostsRef", {"name": "hosts", "key": "a/b"}),
+        "spec.sites[0].fencing.knownHostsRef.key: 'a/b' is not a key of a Secret",
+    ),
     "poison pill without a disk": (
         put(f"{DEVICE}.agent", "fence_sbd"),
         "spec.sites[0].fencing.devices[0].agent: fence_sbd without a shared disk (parameter devices) does not protect",

@@ -124,6 +124,16 @@ def test_the_password_s_file_is_named_to_ipmitool_s_wrapper_and_read_for_the_oth
     assert fencing.device_parameters(Device(agent="fence_sbd"), "fence-b-1") == {}
 
 
+def test_an_ssh_key_is_named_by_its_file_and_the_proven_one_is_taken_by_ssh_s_wrapper() -> None:
+    device = Device.model_validate({"agent": "fence_virsh", "parameters": {"ip": "203.0.113.11", "plug": "a"},
+                                    "secretRef": {"name": "host", "key": "ssh-privatekey"}})
+    told = {"ip": "203.0.113.11", "plug": "a", "identity_file": "/etc/aos/fencing/host/ssh-privatekey"}
+    assert fencing.device_parameters(device, "fence-b-1") == {
+        **told, "ssh_path": "/usr/libexec/aos/ssh fence-b-1"}
+    assert fencing.device_parameters(device, "fence-b-1", new=True) == {
+        **told, "ssh_path": "/usr/libexec/aos/ssh --new fence-b-1"}
+
+
 def test_a_device_is_proven_with_the_words_it_is_used_with() -> None:
     device = pair().spec.sites[0].fencing.devices[0]
     lines = fencing.proof(device, "fence-b-1").splitlines()

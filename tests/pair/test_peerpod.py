@@ -8,7 +8,7 @@ import pytest
 
 from k8sdeployment.pair import peerpod, timing
 from k8sdeployment.pair.model import SNOPair
-from tests.pair.sample import ARBITRATED, document, pair
+from tests.pair.sample import ARBITRATED, document, methods, pair
 
 TWO = [
     {"name": "web", "terminationGrace": "20s"},
@@ -35,8 +35,8 @@ def pod(of: SNOPair = MANAGED, index: int = 0) -> dict[str, Any]:
     return found
 
 
-def containers(of: SNOPair = MANAGED) -> dict[str, dict[str, Any]]:
-    return {one["name"]: one for one in pod(of)["initContainers"] + pod(of)["containers"]}
+def containers(of: SNOPair = MANAGED, index: int = 0) -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for one in pod(of, index)["initContainers"] + pod(of, index)["containers"]}
 
 
 def test_manifests_stand_in_the_order_in_which_they_can_be_applied() -> None:
@@ -89,6 +89,19 @@ def mounts(container: dict[str, Any]) -> dict[str, str]:
 def test_a_site_holds_the_fencing_secret_of_the_other_alone(index: int, other: str) -> None:
     names = [volume["secret"]["secretName"] for volume in pod(MANAGED, index)["volumes"] if "secret" in volume]
     assert sorted(names) == sorted(["pair-key", other])
+
+
+@pytest.mark.parametrize("index, word, file", [
+    (0, "AOS_KNOWN_HOSTS", "bmc-site-b/known_hosts"), (1, "REQUESTS_CA_BUNDLE", "ca/ca.crt")])
+def test_what_the_other_s_devices_prove_themselves_by_is_told_where_they_are_asked(
+        index: int, word: str, file: str) -> None:
+    for name, one in containers(pair(sites=methods()), index).items():
+        told = {env["name"]: env.get("value") for env in one.get("env", ())}
+        asks = name in ("pacemaker", "conductor")
+        assert {told.get("AOS_KNOWN_HOSTS"), told.get("REQUESTS_CA_BUNDLE")} == (
+            {None, f"/etc/aos/fencing/{file}"} if asks else {None})
+        assert told.get(word) == (f"/etc/aos/fencing/{file}" if asks else None)
+        assert (f"/etc/aos/fencing/{file.partition('/')[0]}" in mounts(one).values()) == asks
 
 
 def test_no_secret_is_readable_by_others() -> None:
