@@ -2,7 +2,8 @@
 
 Lab n uses 10.(91+n).1.0/24 and 10.(91+n).2.0/24 as the two links and 10.(91+n).9.0/24 as management network. On each of
 them site-a ends in .11 and site-b in .12; on the management network .21 and .22 are their BMCs, .31 is the arbitrator,
-.32 the board of a lab that has one. MAC addresses are fixed so that no neighbour keeps a stale one across a power cycle.
+.32 the board of a lab that has one. MAC addresses are fixed so that no neighbour keeps a stale one across a
+power cycle.
 """
 
 import os

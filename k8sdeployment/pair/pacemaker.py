@@ -64,6 +64,8 @@ def _cluster(spec: Spec) -> Iterator[Argv]:
         "start-failure-is-fatal=false",
         # A workload that leaves the CR is let go as it runs; whoever wants it stopped scales it down.
         "stop-orphan-resources=false",
+        # By itself Pacemaker does one action after the other on a busy site, and a slow fence device comes first.
+        f"load-threshold={timing.LOAD}%",
     )
     # Forced, because pcs knows no milliseconds; Pacemaker does.
     yield "property", "set", f"transition-delay={timing.TRANSITION_DELAY}ms", "--force"
@@ -90,8 +92,10 @@ def _device(site: Site, rank: int, device: Device, delay: int) -> Argv:
         "stonith", "create", name, device.agent,
         *(f"{word}={value}" for word, value in sorted({**device_parameters(device, name), **own}.items())),
         "op", "monitor", "interval=120s", f"timeout={timing.FENCE}s",
-        # A device is worth trying for as long as it is needed: three failures of a BMC do not retire it.
-        "meta", "migration-threshold=0", "failure-timeout=120s",
+        # A start that failed is tried again after two minutes and not at once: each try is an action like any other, and
+        # on a busy site a device that nobody answers for would keep the workloads waiting. Meanwhile the fencer goes on
+        # using the device: it asks for no start, only for a place in the configuration.
+        "meta", "migration-threshold=1", "failure-timeout=120s",
     )
 
 

@@ -21,6 +21,9 @@ LAST_LOOK = 10
 # already in charge finds its own notes on the loss still on their way, sleeps a whole second and asks again: a second
 # more without service, and the site that should win a split shoots after the other one's delay began to run out.
 TRANSITION_DELAY = 200
+# Percent of a site's processors from which on Pacemaker does less at once (load-threshold, 80 by itself; at 1.6 times
+# that one action at a time, controld's throttle). A site that takes over is busy with all that starts there.
+LOAD = 1000
 # Longer than any operation above, short enough that a site is trusted again the same working day.
 FAILURE_MEMORY = 4 * 3600
 

@@ -146,6 +146,15 @@ BOUND = pair(workloads=[{"name": "db", "preferredSite": "site-b"},
                         {"name": "web", "after": ["db"], "together": ["db"]}])
 
 
+def test_a_device_whose_start_failed_is_not_started_again_at_once(image: Image) -> None:
+    file = image.configured(pair())
+    first = image.run(("crm_simulate", "--xml-file", file, "--simulate", "--op-fail", "fence-site-b-1_start_0@site-a=1",
+                       "--save-output", "/tmp/failed.xml"))
+    assert "fence-site-b-1  start on site-a" in first
+    then = image.run(("crm_simulate", "--xml-file", "/tmp/failed.xml", "--simulate"))
+    assert "fence-site-b-1  start" not in then and "fence-site-b-1\t(stonith:fence_ipmilan):\t Stopped" in then, then
+
+
 def test_order_and_togetherness(image: Image) -> None:
     """web follows db to its site, starts after it and stops before it."""
     file = image.configured(BOUND)

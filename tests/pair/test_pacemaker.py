@@ -23,6 +23,7 @@ def test_every_command_acts_on_the_file() -> None:
 def test_no_quorum_stops_and_fencing_is_on() -> None:
     words = {word for argv in commands(pair(), "property", "set") for word in argv}
     assert {"stonith-enabled=true", "no-quorum-policy=stop", "start-failure-is-fatal=false"} <= words
+    assert "load-threshold=1000%" in words, "a busy site would do one thing after the other"
 
 
 def test_fencing_that_is_disabled_is_off() -> None:
