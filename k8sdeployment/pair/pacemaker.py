@@ -92,9 +92,9 @@ def _device(site: Site, rank: int, device: Device, delay: int) -> Argv:
         "stonith", "create", name, device.agent,
         *(f"{word}={value}" for word, value in sorted({**device_parameters(device, name), **own}.items())),
         "op", "monitor", "interval=120s", f"timeout={timing.FENCE}s",
-        # A start that failed is tried again after two minutes, not at once: each try is an action like any other, and on a
-        # busy site a device that nobody answers for would keep the workloads waiting. Meanwhile the fencer goes on using
-        # the device: it asks for no start, only for a place in the configuration.
+        # A start that failed is tried again after two minutes, not at once: each try is an action like any other, and
+        # on a busy site a device that nobody answers for would keep the workloads waiting. Meanwhile the fencer goes on
+        # using it, which asks for no start, only for a place in the configuration.
         "meta", "migration-threshold=1", "failure-timeout=120s",
     )
 
