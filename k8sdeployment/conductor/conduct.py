@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Optional
 
@@ -63,10 +64,10 @@ class Conduct:
         self._cluster.push(cib, outcome.cib)
         return Conducted(outcome.changes, restored, foreign=tuple(foreign(outcome.cib, wanted)))
 
-    def tidy(self, view: PairStatus, cib: Element) -> None:
-        """Forget degraded results that are overcome, which Pacemaker would show for ever, and let go of resources that
-        were taken out of the configuration by a conductor that did not come so far."""
-        for failure in overcome(cib):
+    def tidy(self, view: PairStatus, cib: Element, proven: Mapping[str, int]) -> None:
+        """Forget results that are overcome, and let go of resources that were taken out of the configuration by a
+        conductor that did not come so far. `proven`: see pair/cib.py."""
+        for failure in overcome(cib, proven):
             self._cluster.forget(failure)
         for name in [name for name, resource in view.resources.items() if resource.orphaned]:
             self._cluster.let_go(name)

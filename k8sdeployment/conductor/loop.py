@@ -176,7 +176,9 @@ class Conductor:
             self._event(Happening(done.restored, "Restored" if done.restored else "Configured",
                                   f"what somebody changed was set back: {words}" if done.restored else words))
         elif view.dc == seen.site and not view.maintenance:
-            self._conduct.tidy(view, cib)
+            self._conduct.tidy(view, cib, {
+                name: proof.when for told in (seen.mine, seen.theirs) if told is not None
+                for name, proof in told.proofs.items() if proof.good})
         return done
 
     def _renew(self, seen: Seen, view: PairStatus, cib: Element) -> Next:

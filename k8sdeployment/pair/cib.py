@@ -2,7 +2,7 @@
 
 import json
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Optional
 
@@ -86,13 +86,16 @@ def known(cib: Element, node: str) -> set[str]:
     return {found.resource for found in operations(cib) if found.node == node}
 
 
-def overcome(cib: Element) -> list[Operation]:
-    """Degraded results (190) after which the same operation went well again. Pacemaker shows them until a cleanup."""
+def overcome(cib: Element, proven: Mapping[str, int]) -> list[Operation]:
+    """Results that Pacemaker would show for ever, or wait long to try again, though they are past: degraded ones (190)
+    after which the same operation went well, and failures of a fence device that answered since. `proven`: when a
+    device answered last (epoch seconds), by its name in Pacemaker."""
     found = operations(cib)
     well = {(one.resource, one.node, one.task, one.interval): one.when for one in found
             if not one.failure and one.code == "0"}
-    return [one for one in found if one.failure and one.code == _DEGRADED
-            and well.get((one.resource, one.node, one.task, one.interval), -1) > one.when]
+    return [one for one in found if one.failure and (
+        proven[one.resource] > one.when if one.resource in proven else
+        one.code == _DEGRADED and well.get((one.resource, one.node, one.task, one.interval), -1) > one.when)]
 
 
 # -- editing --------------------------------------------------------------------------------------------------------

@@ -149,4 +149,16 @@ HISTORY = """
 @pytest.mark.parametrize("code, when, forgotten", [("0", 120, True), ("190", 120, False), ("0", 90, False)])
 def test_a_degraded_result_is_overcome_when_the_same_operation_went_well_since(
         code: str, when: int, forgotten: bool) -> None:
-    assert bool(overcome(ElementTree.fromstring(HISTORY.format(code, when)))) is forgotten
+    assert bool(overcome(ElementTree.fromstring(HISTORY.format(code, when)), {})) is forgotten
+
+
+FAILED = """
+<cib><status><node_state uname="site-a"><lrm><lrm_resources><lrm_resource id="fence-site-b-1">
+  <lrm_rsc_op id="fence-site-b-1_last_failure_0" operation="start" interval="0" rc-code="1" last-rc-change="100"/>
+</lrm_resource></lrm_resources></lrm></node_state></status></cib>"""
+
+
+@pytest.mark.parametrize("proven, forgotten", [
+    ({"fence-site-b-1": 101}, True), ({"fence-site-b-1": 100}, False), ({"fence-site-b-2": 101}, False), ({}, False)])
+def test_a_failure_of_a_device_is_overcome_when_it_answered_since(proven: dict[str, int], forgotten: bool) -> None:
+    assert bool(overcome(ElementTree.fromstring(FAILED), proven)) is forgotten
