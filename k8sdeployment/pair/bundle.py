@@ -14,7 +14,8 @@ from typing import Any
 
 from k8sdeployment.pair import fencing, peerpod
 from k8sdeployment.pair.crd import GROUP, PLURAL
-from k8sdeployment.pair.model import Metadata, SecretRef, Site, SNOPair
+from k8sdeployment.pair.model import Metadata, Site, SNOPair
+from k8sdeployment.pair.references import SecretRef
 from k8sdeployment.pair.rbac import Manifest
 
 # Bytes of Corosync's authkey: corosync-keygen makes as many.

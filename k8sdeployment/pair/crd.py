@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from k8sdeployment.pair.model import Part, SNOPair, Spec
+from k8sdeployment.pair.model import SNOPair, Spec
+from k8sdeployment.pair.references import Part
 from k8sdeployment.pair.rbac import Manifest
 from k8sdeployment.pair.report import CONDITIONS, Status
 from k8sdeployment.pair.rules import RULES

@@ -1,7 +1,8 @@
 """Fence devices: what their agents are told, and how a device is proven before anybody relies on it."""
 
 from k8sdeployment.pair import paths
-from k8sdeployment.pair.model import Device, SecretRef, Site, Spec
+from k8sdeployment.pair.model import Device, Site, Spec
+from k8sdeployment.pair.references import SecretRef
 
 Parameters = dict[str, str]
 

@@ -11,7 +11,8 @@ from typing import Any, Optional
 from k8sdeployment.pair import cel
 from k8sdeployment.pair.fencing import shoots
 from k8sdeployment.pair.model import (
-    DELAYS, MOST_LINKS, MOST_WORKLOADS, Device, Part, Quorum, Replicas, SiteFencing, Spec, Workload)
+    DELAYS, MOST_LINKS, MOST_WORKLOADS, Device, Quorum, Replicas, SiteFencing, Spec, Workload)
+from k8sdeployment.pair.references import Part
 from k8sdeployment.pair.values import DURATION, duration, seconds
 
 Holes = dict[str, object]

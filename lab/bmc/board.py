@@ -48,7 +48,8 @@ def keys() -> None:
         if not file.exists():
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", file.name, "-f", str(file)],
                            check=True)
-    subprocess.run(["install", "-D", "-m", "600", f"{CLIENT}.pub", "/root/.ssh/authorized_keys"], check=True)
+    allowed = Path.home() / ".ssh/authorized_keys"
+    subprocess.run(["install", "-D", "-m", "600", f"{CLIENT}.pub", str(allowed)], check=True)
 
 
 def firmware() -> None:
