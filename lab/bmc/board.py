@@ -6,6 +6,7 @@ first start. Ends when one of its daemons does.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ BOARD = Path("/etc/board")
 READY = BOARD / "ready"
 CLIENT, HOST = BOARD / "ssh-privatekey", BOARD / "host"
 FIRMWARE = Path("/run/board/halt.bin")
-ACCOUNTS = Path("/run/board/accounts")
+ACCOUNTS, ADMITTED = Path("/run/board/accounts"), Path("/run/board/authorized_keys")
 REDFISH_PORT, SSH_PORT = 8443, 22
 LIBVIRT_SECONDS = 30.0
 
@@ -48,8 +49,7 @@ def keys() -> None:
         if not file.exists():
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", file.name, "-f", str(file)],
                            check=True)
-    allowed = Path.home() / ".ssh/authorized_keys"
-    subprocess.run(["install", "-D", "-m", "600", f"{CLIENT}.pub", str(allowed)], check=True)
+    shutil.copyfile(f"{CLIENT}.pub", ADMITTED)
 
 
 def firmware() -> None:

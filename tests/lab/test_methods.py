@@ -64,6 +64,8 @@ def known(pair: Lab) -> Iterator[Board]:
     before = peers(pair)
     pairing.change(pair, by_board(pair, found))
     waiting.until(renewed(pair, before), "both peers with the new Secrets", CONVERGE, lambda: explain(pair))
+    # The devices were in force before each site's peer had their Secrets.
+    pairing.cleanup(pair)
     rejoined(pair)
     for condition in ("FencingProven", "PeerInSync", "TakeoverReady"):
         pairing.wait_for(pair, condition)
