@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Optional
 
 from k8sdeployment.cli.codes import SnopairError
-from k8sdeployment.pair import paths
+from k8sdeployment.pair import paths, words
 
 # A program's words, how many seconds it may take, what it is given on stdin; gives what it wrote on stdout.
 Run = Callable[[Sequence[str], float, Optional[str]], str]
@@ -41,9 +41,8 @@ def run(argv: Sequence[str], seconds: float, text: Optional[str] = None) -> str:
     except OSError as error:
         raise ProgramError(f"{name} cannot be run: {error.strerror}") from error
     if done.returncode:
-        said = [line for line in (done.stderr.strip() or done.stdout.strip()).splitlines() if line.strip()]
-        last = said[-1] if said else "it said nothing"
-        raise ProgramError(f"{name} failed ({done.returncode}): {last}", done.stdout, done.returncode)
+        said = words.last(done.stderr, done.stdout)
+        raise ProgramError(f"{name} failed ({done.returncode}): {said}", done.stdout, done.returncode)
     return done.stdout
 
 

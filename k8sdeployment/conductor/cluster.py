@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Optional
 
 from k8sdeployment.conductor import pcs_batch
-from k8sdeployment.pair import facts, pacemaker
+from k8sdeployment.pair import facts, pacemaker, words
 from k8sdeployment.pair.cib import ROLL, Element, Operation, devices
 from k8sdeployment.pair.model import SNOPair
 from k8sdeployment.pair.roll import Lock
@@ -50,10 +50,9 @@ def run(argv: Sequence[str], seconds: float = ASK, text: Optional[str] = None) -
     except OSError as error:
         raise ClusterError(f"{argv[0]} cannot be run: {error.strerror}") from error
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["it said nothing"]
-        # The end of a long line tells why; its middle may be the whole of what was to be set.
-        words = said[-1] if len(said[-1]) <= _SAID else f"…{said[-1][-_SAID:]}"
-        raise ClusterError(f"{argv[0]} failed ({done.returncode}): {words}", done.returncode)
+        # The middle of a long line may be the whole of what was to be set.
+        said = words.last(done.stderr, done.stdout, _SAID)
+        raise ClusterError(f"{argv[0]} failed ({done.returncode}): {said}", done.returncode)
     return done.stdout
 
 
