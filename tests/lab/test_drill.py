@@ -11,7 +11,7 @@ from lab.errors import LabError
 from lab.sites import Lab, Site
 from lab.verdict_model import Expectations, Quiet, Start
 from tests.lab.conftest import Watch, held
-from tests.lab.pairs import wait_takeover
+from tests.lab.pairs import read_secrets, wait_takeover
 from tests.lab.test_confirm import out_of_reach
 from tests.lab.test_scenarios import KEPT, rejoined, rest
 
@@ -108,6 +108,7 @@ def _set_password(site: Site, value: str) -> None:
     data = json.dumps({"stringData": {"password": value}})
     pairing.kubectl(site, "patch", "secret", "bmc-site-b", "-n", pairing.NAMESPACE, "--patch-file=/dev/stdin",
                     input=data)
+    read_secrets(site)
 
 
 def _note(site: Site) -> str:

@@ -16,7 +16,7 @@ from lab.calm import calm, explain
 from lab.sites import Lab, Site
 from lab.verdict_model import Expectations, Start
 from tests.lab.conftest import Watch, held
-from tests.lab.pairs import CONVERGE, peers, renewed, restored, wait_takeover
+from tests.lab.pairs import CONVERGE, peers, read_secrets, renewed, restored, wait_takeover
 from tests.lab.test_drill import drill
 from tests.lab.test_scenarios import rejoined, rest, split
 
@@ -45,12 +45,11 @@ def by_board(lab: Lab, known: Board) -> dict[str, Any]:
 
 
 def put(site: Site, secret: str, values: dict[str, bytes]) -> None:
-    """Make or change a Secret; a pod that is touched has it at once, and not when kubelet next looks."""
+    """Make or change a Secret."""
     kind = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret, "namespace": pairing.NAMESPACE}}
     text = json.dumps({**kind, "stringData": {key: value.decode() for key, value in values.items()}})
     pairing.kubectl(site, "apply", "--server-side", "--force-conflicts", "-f", "-", input=text)
-    pairing.kubectl(site, "annotate", "pod", "peer-0", "-n", pairing.NAMESPACE, "--overwrite",
-                    f"snopair.dev/touched={time.monotonic_ns()}")
+    read_secrets(site)
 
 
 @pytest.fixture(scope="module")
