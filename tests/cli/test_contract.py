@@ -45,7 +45,8 @@ def running(image: Image) -> str:
     """A CIB file in which both sites are online and every workload runs."""
     file = "/tmp/base.xml"
     image.write("/tmp/empty.xml", DECIDED)
-    image.run(("cp", "/tmp/empty.xml", file), *pacemaker.configure(pair(workloads=WORKLOADS), file))
+    image.run(("cp", "/tmp/empty.xml", file))
+    image.pcs(pacemaker.configure(pair(workloads=WORKLOADS), file))
     image.run(("crm_simulate", "--xml-file", file, "--simulate", "--quiet", "--save-output", file))
     return file
 

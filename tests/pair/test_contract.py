@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from docker.models.containers import Container
@@ -38,6 +39,7 @@ EMPTY = """\
   </status>
 </cib>
 """
+BATCH = "/usr/lib/ocf/lib/aos/k8sdeployment/conductor/pcs_batch.py"
 
 
 class Image:
@@ -59,13 +61,18 @@ class Image:
         """Write a file inside."""
         self.run(("sh", "-c", f'printf %s "$1" > {file}', "sh", text))
 
+    def pcs(self, commands: Iterable[pacemaker.Argv]) -> None:
+        """Run commands of pcs as the conductor does, which loads pcs once for all of them."""
+        self.write("/tmp/commands", json.dumps(list(commands)))
+        self.run(("sh", "-c", f"/usr/bin/python3 -Es {BATCH} </tmp/commands"))
+
     def configured(self, of: SNOPair) -> str:
         """The name of a CIB file that holds the pair; made once for equal pairs, for pcs takes its time."""
         commands = tuple(pacemaker.configure(of, "FILE"))
         if commands not in self._made:
             file = f"/tmp/{len(self._made)}.xml"
             self.write(file, EMPTY)
-            self.run(*pacemaker.configure(of, file))
+            self.pcs(pacemaker.configure(of, file))
             self._made[commands] = file
         return self._made[commands]
 

@@ -91,7 +91,8 @@ def fencer() -> Iterator[Fencer]:
             waiting.until(lambda: "Online: [ site-b ]" in made.run(("sh", "-c", "crm_mon -1 2>&1 || true")),
                           "Pacemaker", 90)
             made.write("/tmp/cfgtool", CFGTOOL)
-            made.run(("install", "-m", "755", "/tmp/cfgtool", "/usr/sbin/corosync-cfgtool"), *commands())
+            made.run(("install", "-m", "755", "/tmp/cfgtool", "/usr/sbin/corosync-cfgtool"))
+            made.pcs(commands())
             waiting.until(lambda: "gone-site-a-2" in made.run(("stonith_admin", "--list-registered")),
                           "the devices", 60)
             yield made
