@@ -53,5 +53,5 @@ def confirm_verb(context: click.Context, site: str, fence: bool, timeout: int, o
                            for one in powers if one.on], False)
     for one in powers:
         deed.say(f"  0.0 s  {one.name}: {one}")
-    seconds = deeds.confirm(name, spec.quorum.mode, lambda: refusals.insist(what, alive(), False), deed.patience)
+    seconds = deeds.confirm(name, lambda: refusals.insist(what, alive(), False), deed.patience)
     return deed.done(f"{name} counts as off by your word ({seconds:.1f} s)", site=name, seconds=round(seconds, 1))

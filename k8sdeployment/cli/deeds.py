@@ -1,6 +1,7 @@
 """What `snopair` does to a pair, through Pacemaker's own programs, and how it waits until that is done."""
 
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from k8sdeployment.cli import live
@@ -120,19 +121,19 @@ def give_back(site: str, patience: Patience) -> float:
     return patience.until(lambda found: not_yet(found, site, "online"), f"the return of {site}")
 
 
-# What gives a lone site quorum back, by the mode of votes.
-_ALONE = {
-    # It has not seen the other one since it started (votequorum(5), wait_for_all), and is told not to wait for it.
-    "TwoNode": (("corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"),),
-    # The arbitrator votes for it no more than the other one, and it is told to expect its own vote alone. For Corosync
-    # counts the arbitrator in as long as it has a vote; libexec/qdevice gives it back when the sites see each other.
-    "Arbitrator": (("corosync-cmapctl", "-s", "quorum.device.votes", "u32", "0"), ("corosync-quorumtool", "-e", "1")),
-}
+# What gives a lone site quorum back. It has not seen the other one since it started (votequorum(5), wait_for_all), and
+# is told not to wait for it.
+_ALONE = (("corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"),)
+# With an arbitrator: that votes for it no more than the other one, and it is told to expect its own vote alone. For
+# Corosync counts the arbitrator in while that has a vote; libexec/qdevice gives it back when the sites see each other.
+_UNHEARD = (("corosync-cmapctl", "-s", "quorum.device.votes", "u32", "0"), ("corosync-quorumtool", "-e", "1"))
+# And back: three votes are expected, of which the arbitrator has one.
+_HEARD = (("corosync-cmapctl", "-s", "quorum.device.votes", "u32", "1"), ("corosync-quorumtool", "-e", "3"))
+_DEVICE = ("corosync-cmapctl", "-g", "quorum.device.model")
 
 
-def confirm(site: str, mode: str, insist: Callable[[], object], patience: Patience) -> float:
-    """Have a lost site count as off, by a person's word. `insist`: raises Refusal where it is seen alive. `mode`: the
-    CR's quorum.mode.
+def confirm(site: str, insist: Callable[[], object], patience: Patience) -> float:
+    """Have a lost site count as off, by a person's word. `insist`: raises Refusal where it is seen alive.
 
     The quorum that a lone site gets by this is its own until Corosync starts anew. Pacemaker takes the word of a member
     that is there as well, and then its workloads run on with nobody to stop them: so all is looked at again directly
@@ -141,19 +142,43 @@ def confirm(site: str, mode: str, insist: Callable[[], object], patience: Patien
     world = patience.world
     begin = world.monotonic()
     found = live.insist(world)
-    if found.view is not None and not found.view.quorate:
-        for argv in _ALONE[mode]:
-            world.run(argv, CHANGE, None)
-        patience.until(lambda now: "" if now.view and now.view.quorate and now.view.dc else "waiting for quorum",
-                       "the way back to quorum")
-    insist()
-    found = live.insist(world)
-    if not not_yet(found, site, "unclean"):
-        world.run(("stonith_admin", "--confirm", site), CHANGE, None)
-    elif state := not_yet(found, site, "offline"):
-        raise SnopairError(f"{state}: it came back meanwhile, and nothing was confirmed")
+    with ExitStack() as stack:
+        if found.view is not None and not found.view.quorate:
+            _go_alone(patience, stack)
+        insist()
+        found = live.insist(world)
+        if not not_yet(found, site, "unclean"):
+            world.run(("stonith_admin", "--confirm", site), CHANGE, None)
+        elif state := not_yet(found, site, "offline"):
+            raise SnopairError(f"{state}: it came back meanwhile, and nothing was confirmed")
+        stack.pop_all()
     patience.until(lambda now: not_yet(now, site, "offline"), f"taking {site} for off")
     return world.monotonic() - begin
+
+
+def _go_alone(patience: Patience, undo: ExitStack) -> None:
+    """Have a site that lacks quorum get it; `undo` is left with what takes it back, where it can be taken back.
+
+    Which votes there are Corosync tells: the CR may be on its way to others.
+    """
+    world = patience.world
+    try:
+        world.run(_DEVICE, CHANGE, None)
+        arbitrated = True
+        undo.callback(_ask_again, world)
+    except ProgramError:  # there is no such key
+        arbitrated = False
+    for argv in _UNHEARD if arbitrated else _ALONE:
+        world.run(argv, CHANGE, None)
+    patience.until(lambda now: "" if now.view and now.view.quorate and now.view.dc else "waiting for quorum",
+                   "the way back to quorum")
+
+
+def _ask_again(world: World) -> None:
+    """What failed is told; that this fails, too, tells nothing more."""
+    for argv in _HEARD:
+        with suppress(ProgramError):
+            world.run(argv, CHANGE, None)
 
 
 def not_yet(found: Live, site: str, wanted: str) -> str:

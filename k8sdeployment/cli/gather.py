@@ -20,7 +20,7 @@ from k8sdeployment.pair.status import CRM_MON
 
 SECONDS = 20.0
 Reading = Callable[[], str]
-_LOGS = ("settle", "corosync", "pacemaker", "pcsd", "conductor")
+_LOGS = ("settle", "corosync", "qdevice", "pacemaker", "pcsd", "conductor")
 # By kubectl.
 OBJECTS = {
     "pair.yaml": ("get", "snopairs.snopair.dev", "--output=yaml"),

@@ -16,8 +16,8 @@ from k8sdeployment.pair.merge import bare, merge
 from k8sdeployment.pair.model import SNOPair
 from k8sdeployment.pair.status import PairStatus
 
-# Changes with it, for a newer version may make another configuration of the same CR.
-_EDITION = 3
+# Counts up whenever another configuration is made of the same CR. Two builds of one version may differ in it.
+EDITION = 3
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,11 @@ class Conduct:
             return Conducted(foreign=tuple(foreign(cib, wanted)))
         if view.dc != site:
             return Conducted(waits=f"{view.dc} is about to configure the cluster")
-        if theirs is not None and theirs.version != __version__:
+        if theirs is not None and (theirs.version, theirs.edition) != (__version__, EDITION):
             # What this version sets the other one's image may not have, the programs of a fence device say.
-            return Conducted(waits=f"{pair.spec.other(site).name} runs version {theirs.version} and {site} "
-                                   f"{__version__}: the configuration stays as it is until both run the same")
+            return Conducted(waits=f"{pair.spec.other(site).name} runs version {theirs.version}, configuration "
+                                   f"{theirs.edition}, and {site} {__version__}, {EDITION}: the configuration stays as "
+                                   "it is until both run the same")
         restored = record(cib).digest == digest
         self._cluster.push(cib, outcome.cib)
         return Conducted(outcome.changes, restored, foreign=tuple(foreign(outcome.cib, wanted)))
@@ -93,5 +94,5 @@ class Conduct:
 
 
 def _digest(pair: SNOPair) -> str:
-    text = json.dumps([_EDITION, pair.metadata.name, facts.canonical(pair.spec)], sort_keys=True)
+    text = json.dumps([EDITION, pair.metadata.name, facts.canonical(pair.spec)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

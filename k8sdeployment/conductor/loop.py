@@ -14,7 +14,7 @@ from k8sdeployment import __version__
 from k8sdeployment.conductor.alerts import Alerts
 from k8sdeployment.conductor.api import AgentError, NotFound, SiteApi
 from k8sdeployment.conductor.cluster import Cluster, ClusterError
-from k8sdeployment.conductor.conduct import Conduct, Conducted
+from k8sdeployment.conductor.conduct import EDITION, Conduct, Conducted
 from k8sdeployment.conductor.proof import Prover
 from k8sdeployment.conductor.renew import Renewal
 from k8sdeployment.conductor.store import Store
@@ -178,7 +178,7 @@ class Conductor:
         elif view.dc == seen.site and not view.maintenance:
             self._conduct.tidy(view, cib, {
                 name: proof.when for told in (seen.mine, seen.theirs) if told is not None
-                for name, proof in told.proofs.items() if proof.good})
+                for name, proof in told.proofs.items() if proof.good and proof.when <= seen.now.timestamp()})
         return done
 
     def _renew(self, seen: Seen, view: PairStatus, cib: Element) -> Next:
@@ -205,7 +205,7 @@ class Conductor:
             age = (now - one.checked).total_seconds()
             halves[one.name] = Told(one.ready, one.reason, one.template) if age < UNCHECKED else Told(
                 False, "its operator has not looked at it for some minutes", one.template)
-        return Facts(version=__version__, image=pair.spec.peer.image,
+        return Facts(version=__version__, edition=EDITION, image=pair.spec.peer.image,
                      generation=int(self._document.get("metadata", {}).get("generation") or 0),
                      spec=facts.canonical(pair.spec), workloads=halves, proofs=self.parts.prover.proofs())
 

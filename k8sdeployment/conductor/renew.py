@@ -38,7 +38,8 @@ class Renewal:
         settled = view.quorate and member(view.nodes.get(self.site)) and self._told(pair, cib)
         found = roll.decide(Seen(
             site=self.site, pod=self.pod, old=self._outdated(), leaving=leaving, maintenance=view.maintenance,
-            whole=view.all_online() and settled, settled=settled, away=self._away(pair, view.nodes), lock=lock))
+            whole=view.all_online() and settled and self.cluster.heard(pair), settled=settled, quorate=view.quorate,
+            away=self._away(pair, view.nodes), lock=lock))
         self._do(found, lock)
         return found
 

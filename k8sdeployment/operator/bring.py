@@ -1,7 +1,8 @@
 """Brings a SNOPair to its site: everything is applied anew at each look, and what is missing is told."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from k8sdeployment.agent import pods
 from k8sdeployment.operator.api import Api, ApiError, NotFound, Object, Unreachable
@@ -37,7 +38,10 @@ class Bringing:
         node = self.api.get("Node", "", self.site.node_name) or {}
         manifests = [*peerpod.manifests(self.pair, self.site), *installation.looking(self.pair)]
         settled = self.rights.settled(self.document)
-        waits = [why for one in manifests for why in self._apply(one, node, settled)]
+        waits = [why for one in manifests if one["kind"] == "StatefulSet"
+                 for why in self._tried(one, partial(self._lacking, one, node))]
+        held = bool(waits)
+        waits += [why for one in manifests for why in self._tried(one, partial(self._apply, one, settled, held))]
         if settled:
             self.rights.tidy(self.pair.metadata.namespace, manifests)
         everything = self.api.list("Pod", "")
@@ -46,36 +50,52 @@ class Bringing:
         waits += [*secrets(self.api, self.pair, self.site), *peer(home), *looked.waits]
         return Brought(list(dict.fromkeys(waits)), looked.local)
 
-    def _apply(self, manifest: Object, node: Object, settled: bool) -> Iterator[str]:
-        """What the API has against one object keeps it from no other."""
+    @staticmethod
+    def _tried(manifest: Object, step: Callable[[], list[str]]) -> list[str]:
+        """What a step waits for. What the API has against one object keeps it from no other."""
+        meta = manifest["metadata"]
         try:
-            if manifest["kind"] == "StatefulSet":
-                yield from self._peer(manifest, node)
-            elif manifest["kind"] == "Role":
-                self.api.apply(self.rights.role(manifest, settled))
-            else:
-                self.api.apply(manifest)
+            return step()
         except Unreachable:
             raise
         except NotFound:  # what is applied is made, unless there is no place for it
-            yield f"namespace {manifest['metadata'].get('namespace')} does not exist on this site: make it"
+            return [f"namespace {meta.get('namespace')} does not exist on this site: make it"]
         except ApiError as error:
-            meta = manifest["metadata"]
             where = f" in namespace {meta['namespace']}" if "namespace" in meta else ""
-            yield f"{manifest['kind']} {meta['name']}{where} cannot be applied: {error}"
+            return [f"{manifest['kind']} {meta['name']}{where} cannot be applied: {error}"]
 
-    def _peer(self, manifest: Object, node: Object) -> Iterator[str]:
-        """The peer, once its image and its Secrets are there if it is to be renewed: the pod that runs has them."""
-        meta = manifest["metadata"]
-        images = Images(self.api, meta["namespace"], self.site.node_name)
-        there = self.api.get("StatefulSet", meta["namespace"], meta["name"])
-        why = images.waits(manifest, there, node)
-        lacking = [why] if why else list(secrets(self.api, self.pair, self.site)) if there is not None else []
-        if lacking:
-            yield from lacking
-        elif there is not None or not self._deleted():
+    def _apply(self, manifest: Object, settled: bool, held: bool) -> list[str]:
+        """`held`: the peer that runs is not renewed yet."""
+        if manifest["kind"] == "StatefulSet":
+            self._peer(manifest, held)
+        elif manifest["kind"] == "ConfigMap" and held:
+            self.api.apply(self._with_old_corosync(manifest))
+        elif manifest["kind"] == "Role":
+            self.api.apply(self.rights.role(manifest, settled))
+        else:
             self.api.apply(manifest)
-            images.tidy()
+        return []
+
+    def _lacking(self, manifest: Object, node: Object) -> list[str]:
+        """What a peer that runs has to wait for before it is renewed: its next image and Secrets."""
+        meta = manifest["metadata"]
+        there = self.api.get("StatefulSet", meta["namespace"], meta["name"])
+        why = Images(self.api, meta["namespace"], self.site.node_name).waits(manifest, there, node)
+        return [why] if why else list(secrets(self.api, self.pair, self.site)) if there is not None else []
+
+    def _peer(self, manifest: Object, held: bool) -> None:
+        meta = manifest["metadata"]
+        there = self.api.get("StatefulSet", meta["namespace"], meta["name"])
+        if not held and (there is not None or not self._deleted()):
+            self.api.apply(manifest)
+            Images(self.api, meta["namespace"], self.site.node_name).tidy()
+
+    def _with_old_corosync(self, manifest: Object) -> Object:
+        """A Corosync that starts anew in the old pod must not find what that pod is not made for: the votes of an
+        arbitrator that it cannot ask, say."""
+        meta = manifest["metadata"]
+        there = self.api.get("ConfigMap", meta["namespace"], meta["name"]) or manifest
+        return {**manifest, "data": {**manifest["data"], peerpod.COROSYNC_CONF: there["data"][peerpod.COROSYNC_CONF]}}
 
     def _deleted(self) -> bool:
         """Asked again right before a peer is made, so that a second operator makes none after the first removed it."""

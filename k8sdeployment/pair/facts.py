@@ -47,9 +47,11 @@ class Told:
 
 @dataclass(frozen=True)
 class Facts:
-    """`spec`: the site's whole SNOPair as JSON, with defaults. `proofs`: by the device's name in Pacemaker."""
+    """`spec`: the site's whole SNOPair as JSON, with defaults. `proofs`: by the device's name in Pacemaker. `edition`:
+    of the configuration that its conductor makes of a CR, 0 where it does not say."""
 
     version: str
+    edition: int = 0
     image: str = ""
     generation: int = 0
     spec: Mapping[str, Any] = field(default_factory=dict)
@@ -74,7 +76,7 @@ def decode(text: str) -> Optional[Facts]:
         plain = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), _MOST)
         found = json.loads(plain)
         return Facts(
-            version=str(found["version"]), image=str(found.get("image", "")),
+            version=str(found["version"]), edition=int(found.get("edition", 0)), image=str(found.get("image", "")),
             generation=int(found.get("generation", 0)), spec=dict(found.get("spec", {})),
             workloads={name: Told(bool(one["ready"]), str(one.get("reason", "")), str(one.get("template", "")))
                        for name, one in found.get("workloads", {}).items()},

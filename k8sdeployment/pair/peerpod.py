@@ -20,6 +20,7 @@ from k8sdeployment.pair.rbac import ACCOUNT, SET, Manifest, access, conducting
 NAME = SET
 LABELS = {"app.kubernetes.io/name": "aos-sno-pair", "app.kubernetes.io/component": NAME}
 CONFIGURATION = "peer"
+COROSYNC_CONF = "corosync.conf"
 PCSD_SECRET_KEY = "hacluster"
 # The files of an NSS database, and so the keys of the Secret for the arbitrator.
 NSS_DATABASE = ("cert9.db", "key4.db", "pkcs11.txt")
@@ -56,7 +57,7 @@ def _configuration(pair: SNOPair) -> Manifest:
         "kind": "ConfigMap",
         "metadata": {"name": CONFIGURATION, "namespace": pair.metadata.namespace, "labels": LABELS},
         "data": {
-            "corosync.conf": corosync_conf(pair),
+            COROSYNC_CONF: corosync_conf(pair),
             _UIDGID: "# none: pcs wants the directory to be there\n",
             # A file, and no arguments: a workload more must not make the running peer an old one.
             WORKLOADS: "".join(f"{target(work)}\n" for work in pair.spec.workloads),
@@ -140,7 +141,7 @@ def _volumes(pair: SNOPair, site: Site) -> list[dict[str, Any]]:
 
 
 def _conf_source() -> dict[str, Any]:
-    items = [{"key": "corosync.conf", "path": "corosync.conf"}, {"key": _UIDGID, "path": f"uidgid.d/{_UIDGID}"}]
+    items = [{"key": COROSYNC_CONF, "path": COROSYNC_CONF}, {"key": _UIDGID, "path": f"uidgid.d/{_UIDGID}"}]
     return {"configMap": {"name": CONFIGURATION, "items": items}}
 
 

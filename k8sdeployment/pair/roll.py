@@ -53,8 +53,9 @@ class Seen:
     """What one site's conductor sees.
 
     `old`: the StatefulSet has a newer pod template. `leaving`: the CR is being deleted. `whole`: both sites are clean
-    members of a quorate cluster. `settled`: this site is a clean member of a quorate cluster and its executor has told
-    of every resource. `away`: seconds since the other site was a clean member, 0 while it is one.
+    members of a quorate cluster, and the arbitrator answers where there is one. `settled`: this site is a clean member
+    of a quorate cluster and its executor has told of every resource. `away`: seconds since the other site was a clean
+    member, 0 while it is one.
     """
 
     site: str
@@ -64,6 +65,7 @@ class Seen:
     maintenance: bool
     whole: bool
     settled: bool
+    quorate: bool
     away: float
     lock: Optional[Lock]
 
@@ -93,7 +95,8 @@ def _without(seen: Seen) -> Next:
     if not seen.old:
         return Next(Step.NOTHING)
     if not seen.whole:
-        return Next(Step.NOTHING, "this site's peer is to be renewed; it waits until both sites are online")
+        return Next(Step.NOTHING, "this site's peer is to be renewed; it waits until both sites are online, and "
+                    "the arbitrator, if there is one")
     return Next(Step.TAKE, lock=Lock(False, seen.site, seen.pod, seen.maintenance))
 
 
@@ -113,6 +116,10 @@ def _others(seen: Seen, lock: Lock) -> Next:
     if lock.release:
         why = f"the SNOPair of {lock.site} was deleted; delete it here too, or apply it there again"
         return Next(Step.NOTHING, why, released=seen.leaving and seen.maintenance)
+    if seen.away > PATIENCE and not seen.quorate:
+        # Maintenance mode is what keeps the workloads of a site without quorum running.
+        return Next(Step.NOTHING, f"{lock.site} went to renew its peer and did not come back; {seen.site} has no "
+                    "quorum and leaves everything as it is")
     if seen.away > PATIENCE:
         return Next(Step.END, f"{lock.site} went to renew its peer and did not come back for {seen.away:.0f} s")
     return Next(Step.NOTHING, f"{lock.site} renews its peer")

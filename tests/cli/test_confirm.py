@@ -149,7 +149,7 @@ def confirm(tools: Tools, alive: str = "") -> None:
         if alive:
             raise codes.Refusal("confirming that site-b is off", [alive])
     patience = deeds.Patience(surroundings(tools, Path("none")), 60.0, lambda words: None)
-    deeds.confirm("site-b", "TwoNode", insist, patience)
+    deeds.confirm("site-b", insist, patience)
 
 
 def test_the_word_is_given_for_a_site_that_was_lost() -> None:
@@ -171,3 +171,49 @@ def test_a_sign_of_life_at_the_last_moment_ends_it() -> None:
     with pytest.raises(codes.Refusal, match="link 0 to site-b is connected"):
         confirm(tools, "link 0 to site-b is connected")
     assert not tools.calls
+
+
+# -- giving a lone site quorum ----------------------------------------------------------------------------------------
+
+UNHEARD = [("corosync-cmapctl", "-s", "quorum.device.votes", "u32", "0"), ("corosync-quorumtool", "-e", "1")]
+HEARD = [("corosync-cmapctl", "-s", "quorum.device.votes", "u32", "1"), ("corosync-quorumtool", "-e", "3")]
+MODEL = ("corosync-cmapctl", "-g", "quorum.device.model")
+
+
+class Alone(Tools):
+    """Without quorum until it was told to go on alone; `model`: whether it has an arbitrator."""
+
+    def __init__(self, *situations: str, model: bool, effect: bool = True) -> None:
+        super().__init__(*situations)
+        self.model, self.effect, self.quorate = model, effect, False
+
+    def __call__(self, argv: Sequence[str], seconds: float, given: str | None = None) -> str:
+        said = super().__call__(argv, seconds, given)
+        if tuple(argv) == MODEL and not self.model:
+            raise ProgramError("corosync-cmapctl failed (1): Can't get key quorum.device.model. Error CS_ERR_NOT_EXIST")
+        if tuple(argv) == UNHEARD[-1] or "quorum.cancel_wait_for_all" in argv:
+            self.quorate = self.effect
+        return said if self.quorate else said.replace('with_quorum="true"', 'with_quorum="false"')
+
+
+@pytest.mark.parametrize("model, told", [
+    (True, UNHEARD), (False, [("corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1")])])
+def test_a_lone_site_gets_quorum_by_the_votes_that_corosync_has(model: bool, told: list[tuple[str, ...]]) -> None:
+    tools = Alone("unclean", "unclean", "unclean", "unclean", "offline", model=model)
+    confirm(tools)
+    assert tools.calls == [MODEL, *told, ("stonith_admin", "--confirm", "site-b")]
+
+
+def test_a_word_that_is_refused_in_the_end_gives_the_arbitrator_its_vote_back() -> None:
+    """Else the site, quorate now, would fence the other one though it was told "refused"."""
+    tools = Alone("unclean", model=True)
+    with pytest.raises(codes.Refusal):
+        confirm(tools, "link 0 to site-b is connected")
+    assert tools.calls == [MODEL, *UNHEARD, *HEARD]
+
+
+def test_a_site_that_gets_no_quorum_asks_the_arbitrator_again() -> None:
+    tools = Alone("unclean", model=True, effect=False)
+    with pytest.raises(codes.TooLate, match="waiting for quorum"):
+        confirm(tools)
+    assert tools.calls == [MODEL, *UNHEARD, *HEARD]

@@ -43,7 +43,8 @@ def look(world: World, site: int, patient: bool = True) -> Seen:
     other = there.place in ("member", "joined")
     return Seen(site=SITES[site], pod="old" if here.old else "new", old=here.old, leaving=here.leaving,
                 maintenance=world.maintenance, whole=here.place == there.place == "member",
-                settled=here.place == "member", away=0.0 if other else (1.0 if patient else PATIENCE + 1),
+                settled=here.place == "member", quorate=here.place == "member",
+                away=0.0 if other else (1.0 if patient else PATIENCE + 1),
                 lock=world.lock)
 
 
@@ -115,6 +116,12 @@ def test_a_site_that_does_not_come_back_is_given_up_and_fenced_first() -> None:
     given_up = decide(look(world, 1, patient=False))
     assert given_up.step is Step.END and "did not come back" in given_up.why
     assert done(world, 1, given_up).fenced == {"site-a"}
+
+
+def test_a_site_without_quorum_does_not_end_the_maintenance_that_keeps_its_workloads() -> None:
+    world = World(peers=(Peer("dead"), Peer(old=False)), lock=Lock(False, "site-a", "old", False), maintenance=True)
+    found = decide(replace(look(world, 1, patient=False), quorate=False, settled=False))
+    assert found.step is Step.NOTHING and "has no quorum" in found.why
 
 
 def test_a_peer_is_not_renewed_while_the_other_site_is_away() -> None:
