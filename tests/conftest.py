@@ -30,10 +30,10 @@ def plane() -> Iterator[Plane]:
         yield running
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Where pytest-xdist runs several at once, a folder's tests stay together: they share a control plane or a cluster,
-    and folders share nothing."""
-    for item in items if config.pluginmanager.hasplugin("xdist") else ():
+    and folders share nothing. It reads the groups before any pytest_collection_modifyitems of ours."""
+    if item.config.pluginmanager.hasplugin("xdist"):
         item.add_marker(pytest.mark.xdist_group(item.path.relative_to(HERE).parts[0]))
 
 
