@@ -8,7 +8,7 @@ PYTHONS := /usr/bin/python3
 
 RUN := lab/python
 # Two folders of tests at once; tests/conftest.py keeps a folder's together. Nothing runs beside the two sites.
-PARALLEL := -n 2 --dist loadgroup
+PARALLEL := -n 2
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile

@@ -12,6 +12,9 @@ import pytest
 from tests.agent.kernel import interpreters
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
+
     from lab.plane import Plane
 
 HERE = Path(__file__).parent
@@ -30,11 +33,19 @@ def plane() -> Iterator[Plane]:
         yield running
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """Where pytest-xdist runs several at once, a folder's tests stay together: they share a control plane or a cluster,
-    and folders share nothing. It reads the groups before any pytest_collection_modifyitems of ours."""
-    if item.config.pluginmanager.hasplugin("xdist"):
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(HERE).parts[0]))
+    and folders share nothing."""
+    from xdist.scheduler import LoadScopeScheduling  # here: the agent's own tests run without it
+
+    class Folders(LoadScopeScheduling):  # type: ignore[misc]
+        """By the folder below tests/."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid.split("/")[1]
+
+    return Folders(config, log)
 
 
 def excused(reason: str) -> bool:
