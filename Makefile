@@ -22,11 +22,11 @@ demo: setup ## two sites, a move, a power cut, the takeover, the verdict (ARGS=-
 test: setup lint unit lab-test ## everything
 
 lint: setup ## flake8, strict types, shell and container files (the import directions are a unit test)
-	@$(RUN) -m flake8 k8sdeployment lab docs tests bench rpm ocf/k8sdeployment
+	@$(RUN) -m flake8 k8sdeployment lab docs tests bench rpm ocf/k8sdeployment containers/peer/fence_gone
 	@$(RUN) -m mypy
 	@bin=$$(dirname $$(lab/setup.sh --python)); \
 	$$bin/hadolint containers/peer/Containerfile* && $$bin/hadolint --ignore DL3008 lab/images/*/Containerfile && \
-	$$bin/shellcheck lab/setup.sh lab/lab lab/python .ci/run containers/peer/libexec/* containers/peer/environment containers/peer/snopair containers/peer/fence_*
+	$$bin/shellcheck lab/setup.sh lab/lab lab/python .ci/run containers/peer/libexec/* containers/peer/environment containers/peer/snopair containers/peer/fence_confirm
 
 unit: setup ## tests in seconds, no lab (some need root)
 	@$(RUN) -m pytest -q -m 'not lab' $(PARALLEL)

@@ -16,7 +16,7 @@ from k8sdeployment.cli.live import Live, Work
 from k8sdeployment.cli.view import View
 from k8sdeployment.cli.world import ProgramError, World
 from k8sdeployment.pair import paths, timing
-from k8sdeployment.pair.lies import caught
+from k8sdeployment.pair.lies import STILL_OFF, caught
 from k8sdeployment.pair.model import Site, Spec
 
 Result = dict[str, Any]
@@ -120,7 +120,7 @@ def _order(target: str, seconds: float, world: World) -> None:
         liars = [name for name, line in _lies(world).items() if line and before.get(name) != line]
         if liars:
             raise SnopairError(f"{' and '.join(liars)} said that {target} is off, but a link to it is still connected: "
-                               "the device does not do what it says") from error
+                               f"the device does not do what it says, and {STILL_OFF}") from error
         raise
 
 

@@ -37,7 +37,7 @@ def assemble(env: Mapping[str, str], directory: Path) -> Parts:
     return Parts(
         node=env["NODE_NAME"], cluster=cluster, api=api, store=Store(Path(paths.CONDUCTOR), Path(paths.STATUS)),
         alerts=Alerts(Path(paths.ALERTS), Path(paths.LOG)),
-        prover=Prover(lies=Lies(Path(paths.LOG), Path(paths.CONDUCTOR, paths.LIES_FILE))),
+        prover=Prover(lies=Lies(Path(paths.LOG), Path(paths.CONDUCTOR, paths.LIES_FILE), Path(paths.LIARS))),
         renewal=lambda site: Renewal(cluster, api, site, env["POD_UID"], say), say=say)
 
 

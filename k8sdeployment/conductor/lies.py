@@ -1,7 +1,7 @@
 """Remembers which fence devices were caught lying, until they are changed or do what they say.
 
 Invariant: **a device that lied is not taken for proven by an answer of its own.** Kept on disk, for Pacemaker's log is
-cut in time and a boot must not clear a device's name.
+cut in time and a boot must not clear a device's name. In memory lies a file for each, by which fence_gone knows it.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ Known = dict[str, dict[str, str]]
 
 
 class Lies:
-    """`log`: Pacemaker's; `file`: where they are kept."""
+    """`log`: Pacemaker's; `file`: where they are kept; `liars`: where fence_gone finds an empty file for each."""
 
-    def __init__(self, log: Path, file: Path) -> None:
-        self._log, self._file = log, file
+    def __init__(self, log: Path, file: Path, liars: Path) -> None:
+        self._log, self._file, self._liars = log, file, liars
         self._mark: tuple[int, int] = (0, 0)
         self._known = _kept(file)
 
@@ -33,7 +33,10 @@ class Lies:
         if mark != self._mark:
             self._follow(digests)
             self._mark = mark
-        return {name for name, digest in digests.items() if self._known.get(name, {}).get("words") == digest}
+        found = {name for name, digest in digests.items() if self._known.get(name, {}).get("words") == digest}
+        with suppress(OSError):  # memory is full: the next look tries again
+            _show(found, self._liars)
+        return found
 
     def _follow(self, digests: Mapping[str, str]) -> None:
         """A lie that is known already is left as it is: the device may have been changed since."""
@@ -47,6 +50,16 @@ class Lies:
             self._known = found
             with suppress(OSError):  # a full disk: it is known until this process ends
                 write(self._file, json.dumps(found))
+
+
+def _show(liars: set[str], directory: Path) -> None:
+    """The directory holds a file for each of these and no other."""
+    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    shown = set(os.listdir(directory))
+    for name in shown - liars:
+        (directory / name).unlink()
+    for name in liars - shown:
+        (directory / name).touch()
 
 
 def _mark(file: Path) -> tuple[int, int]:

@@ -63,8 +63,9 @@ ALARMS = (
            "Wrong password: put the right one into the Secret that the device's `secretRef` names; it is asked again "
            "within half a minute of kubelet bringing it into the pod.",
            "Unreachable: is the BMC's network up, seen from this site?",
-           "It said off, but a link to the site was still connected: it switches another machine, or nothing. Set its "
-           "address or outlet right; until then nothing is taken over on its word.")),
+           "It said off, but the site still showed life: it switches another machine, or nothing. What it switched off "
+           "is still off: switch it on. Set its address or outlet right; until then it is believed only where the site "
+           "is seen going down.")),
     Alarm("SnopairDrillOverdue", "snopair_drill_overdue == 1", "1d", WARNING,
           "Nobody has seen for long that this site can fence the other one, or the last drill failed.",
           ("`snopair status` tells the last drill and what went wrong.",

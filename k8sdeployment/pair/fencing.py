@@ -8,7 +8,7 @@ Parameters = dict[str, str]
 
 # The exit codes of an agent that told the power of its target (fence-agents, FenceAgentAPI).
 POWER = {0: "on", 2: "off"}
-# How the names in Pacemaker begin: of the devices, and of what asks the links.
+# How the names in Pacemaker begin: of the devices, and of what looks whether the site shows life.
 _DEVICE, GONE = "fence-", "gone-"
 # Seconds for an agent's answer: the slowest usual device needs about half of it.
 ANSWER = 60.0
@@ -30,7 +30,7 @@ def device_id(site: Site, rank: int) -> str:
 
 
 def gone_id(site: Site, rank: int) -> str:
-    """The name in Pacemaker of what asks the links whether `site` is off, once its device number `rank` has said so.
+    """The name in Pacemaker of what looks whether `site` shows life, once its device number `rank` has said off.
 
     One for each device: Pacemaker asks nothing twice for one fence, so that after a device that lied nothing else would
     be there to agree with the next one.
@@ -39,7 +39,7 @@ def gone_id(site: Site, rank: int) -> str:
 
 
 def device_of(gone: str) -> str:
-    """The name of the device whose word is held against the links' by what has this name."""
+    """The name of the device whose word is held against what the site shows by what has this name."""
     return f"{_DEVICE}{gone.removeprefix(GONE)}"
 
 

@@ -116,11 +116,12 @@ def _works(spec: Spec) -> Iterator[Argv]:
 
 
 def _witness(site: Site, rank: int, spec: Spec) -> Argv:
-    """What asks the links whether a site is off, after its device has said so. Pacemaker waits for longer than it does,
-    and asks once: it has looked again and again by itself."""
+    """What looks whether a site shows life, after its device has said that it is off. Pacemaker waits for longer than
+    it does, and asks once: it has looked again and again by itself."""
     limit = timing.gone(spec) + timing.LAST_LOOK
     return (
         "stonith", "create", gone_id(site, rank), "fence_gone", f"patience={timing.gone(spec)}",
+        f"addresses={','.join(map(str, site.addresses))}", f"lied={paths.LIARS}/{device_id(site, rank)}",
         f"pcmk_host_list={site.name}", "pcmk_host_check=static-list",
         *(f"pcmk_{action}_{word}" for action in ("off", "reboot") for word in (f"timeout={limit}s", "retries=1")),
         "op", "monitor", "interval=0s", "meta", "migration-threshold=0", "failure-timeout=120s",

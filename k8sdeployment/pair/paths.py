@@ -8,6 +8,8 @@ QDEVICE = f"{COROSYNC}/qdevice/net/nssdb"
 FENCING = "/etc/aos/fencing"
 # In memory, for the containers that fence.
 PROVEN = "/etc/aos/proven"
+# In memory, too: an empty file for each device that lied. In a directory that the conductor and Pacemaker both have.
+LIARS = "/run/snopair-liars"
 PCSD_PASSWORD = "/etc/aos/pcsd"
 WORKLOADS = "/etc/aos/pair"
 PERMITS = "/run/aos"

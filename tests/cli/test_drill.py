@@ -138,7 +138,7 @@ def test_a_device_that_the_links_belie_is_named(tmp_path: Path) -> None:
     found = drilled(tmp_path, Target(UP, confirms=False, log=["", lie]))
     assert not found["good"] and found["message"] == (
         "fence-site-b-1 said that site-b is off, but a link to it is still connected: the device does not do what it "
-        "says")
+        "says, and what it switched off, another machine perhaps, is still off")
     old = drilled(tmp_path, Target(UP, confirms=False, log=[lie, lie]))
     assert old["message"] == "stonith_admin failed (195): no such device", "that was another time"
 

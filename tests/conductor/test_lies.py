@@ -26,7 +26,12 @@ def log(tmp_path: Path) -> Path:
 
 def lies(log: Path) -> Lies:
     """As a conductor that has just begun has them."""
-    return Lies(log, log.with_name("lies.json"))
+    return Lies(log, log.with_name("lies.json"), log.with_name("liars"))
+
+
+def marked(log: Path) -> set[str]:
+    """The devices that fence_gone knows to have lied."""
+    return {file.name for file in log.with_name("liars").iterdir()}
 
 
 def test_nobody_lied(log: Path) -> None:
@@ -73,9 +78,41 @@ def test_a_damaged_file_is_none(log: Path, text: str) -> None:
 
 
 def test_a_disk_that_is_full_forgets_nothing_while_the_conductor_runs(log: Path) -> None:
-    known = Lies(log, log.parent / "missing" / "lies.json")
+    known = Lies(log, log.parent / "missing" / "lies.json", log.with_name("liars"))
     log.write_text(LIE)
     assert known.look(WORDS) == {NAME} == known.look(WORDS)
+
+
+def test_fence_gone_is_told_of_a_liar_until_it_is_none(log: Path) -> None:
+    known = lies(log)
+    known.look(WORDS)
+    assert marked(log) == set()
+    log.write_text(LIE)
+    known.look(WORDS)
+    assert marked(log) == {NAME}
+    known.look(CHANGED)
+    assert marked(log) == set()
+    known.look(WORDS)
+    assert marked(log) == {NAME}
+    log.write_text(LIE + said("gone-site-a-1", 0, pid=300))
+    known.look(WORDS)
+    assert marked(log) == set()
+
+
+def test_a_pod_that_starts_anew_tells_it_at_its_first_look(log: Path) -> None:
+    log.write_text(LIE)
+    lies(log).look(WORDS)
+    log.with_name("liars").joinpath(NAME).unlink()
+    log.with_name("liars").rmdir()
+    log.write_text("")
+    lies(log).look(WORDS)
+    assert marked(log) == {NAME}
+
+
+def test_memory_that_is_full_keeps_no_conductor_from_its_work(log: Path) -> None:
+    log.write_text(LIE)
+    log.with_name("liars").write_text("no directory")
+    assert lies(log).look(WORDS) == {NAME}
 
 
 def test_what_lied_is_proven_by_no_answer_of_its_own(log: Path) -> None:

@@ -122,6 +122,18 @@ def test_a_device_that_does_what_it_says_is_asked_once_and_named(fencer: Fencer,
     assert fencer.run(("cat", "/tmp/power-1")) == "on", "it is switched on again once the links agreed"
 
 
+def test_a_device_that_lied_before_is_not_believed_where_all_is_silent_already(fencer: Fencer) -> None:
+    """The next one, which never lied, is."""
+    fencer.run(("sh", "-c", f"mkdir -p {paths.LIARS}; : >{paths.LIARS}/{FIRST}; printf off >/tmp/cut"))
+    try:
+        assert fencer.fence("/tmp/cut") == "0"
+        assert caught(fencer.log()) == {SECOND: ""}
+        assert ("stderr: [ its device has lied before, and this time nothing could be seen going down: not believed ]"
+                in fencer.log())
+    finally:
+        fencer.run(("rm", "-r", paths.LIARS))
+
+
 def by(fencer: Fencer, directory: Path) -> str:
     """The device that the conductor takes for the one that fenced."""
     (directory / "alerts.jsonl").write_text(line(3.0, "fencing", rc="0", task="reboot"))

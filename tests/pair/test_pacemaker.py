@@ -2,7 +2,7 @@
 
 import pytest
 
-from k8sdeployment.pair import fencing, pacemaker, timing
+from k8sdeployment.pair import fencing, pacemaker, paths, timing
 from k8sdeployment.pair.model import Device, SNOPair
 from tests.pair.sample import pair, site
 
@@ -66,6 +66,15 @@ def test_the_links_have_the_token_s_time_and_pacemaker_waits_for_longer(token: s
     assert f"patience={patience}" in create
     for action in ("off", "reboot"):
         assert f"pcmk_{action}_timeout={patience + 10}s" in create and f"pcmk_{action}_retries=1" in create
+
+
+def test_what_looks_for_life_knows_the_site_s_addresses_and_its_own_device() -> None:
+    sites = [site("site-a", 11, "10s"), site("site-b", 12, "1s")]
+    sites[0]["addresses"] = ["2001:db8::11", "2001:db8:1::11"]
+    sites[1]["addresses"] = ["2001:db8::12", "2001:db8:1::12"]
+    (create,) = commands(pair(sites=sites), "stonith", "create", "gone-site-b-1")
+    assert "addresses=2001:db8::12,2001:db8:1::12" in create
+    assert f"lied={paths.LIARS}/fence-site-b-1" in create
 
 
 def test_the_links_word_is_asked_for_from_the_other_site_alone() -> None:
