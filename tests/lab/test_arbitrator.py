@@ -155,7 +155,7 @@ def test_a_pair_waits_for_the_arbitrators_secret(calm_pair: Lab, watch: Watching
         pairing.change(lab, arbitrated_cr(lab))
         for site in lab.sites.values():
             lacks_secret(site)
-        rest(lab, 30)
+        rest(lab, 20)
         assert peers(lab) == old
         pairing.change(lab, pairing.document(lab))
         pairing.wait_for(lab, "PeerInSync")
@@ -175,7 +175,7 @@ def test_33_the_arbitrator_lost_moves_nothing(arbitrated: Lab, watch: Watching) 
         began = time.monotonic()
         lab.arbitrator.power("off")
         notices(*lab.sites.values())
-        rest(lab, 20)
+        rest(lab, 10)
         assert all(quorate(site) for site in lab.sites.values())
         lab.arbitrator.power("on")
         pairing.wait_for(lab, "TakeoverReady", timeout=NOTICED)
@@ -196,7 +196,7 @@ def test_33_the_arbitrator_out_of_reach_of_one_side_moves_nothing(
         began = time.monotonic()
         with unheard(lab.sites[side], by=lab.arbitrator.address):
             notices(lab.sites[side])
-            rest(lab, 20)
+            rest(lab, 10)
             assert all(quorate(site) for site in lab.sites.values())
         pairing.wait_for(lab, "TakeoverReady", timeout=NOTICED)
         seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
@@ -216,7 +216,7 @@ def test_33_lost_together_with_the_active_site_is_not_taken_over(arbitrated: Lab
         waiting.until(lambda: not quorate(survivor), "quorum lost", 60)
         waiting.until(lambda: "the arbitrator" in pairing.condition(survivor, "PeerOnline")[1], "the reason", 60,
                       lambda: str(pairing.condition(survivor, "PeerOnline")))
-        rest(lab, 40)
+        rest(lab, 20)
         assert not answers(survivor) and lost.pid() is None, "it was fenced, for the fence would have switched it on"
         starts = (seen.told("site-b"),)
         lab.arbitrator.power("on")
@@ -237,7 +237,7 @@ def test_33_lost_together_with_the_active_site_until_a_person_confirms(arbitrate
         lab.arbitrator.power("off")
         lost.power("off")
         waiting.until(lambda: not quorate(survivor), "quorum lost", 60)
-        rest(lab, 20)
+        rest(lab, 5)
         assert not answers(survivor)
         starts = (seen.told("site-b"),)
         pairing.snopair(survivor, "confirm", "site-a", timeout=120)
@@ -266,7 +266,7 @@ def test_33_lost_together_with_the_passive_site_stops_until_one_of_them_is_back(
         other.power("off")
         waiting.until(lambda: not quorate(active), "quorum lost", 60)
         waiting.until(lambda: not answers(active), "the workload stopped", 60)
-        rest(lab, 20)
+        rest(lab, 10)
         assert not answers(active) and other.pid() is None
         starts += [seen.told("site-a"), seen.told("site-b")]
         other.power("on")
@@ -313,7 +313,7 @@ def test_a_split_with_the_arbitrator_in_reach(arbitrated: Lab, watch: Watching, 
         loser = lab.sites["site-b"]
         waiting.until(lambda: loser.pid() is not None and "running" in loser.peer(
             ["crmadmin", "--quiet", "--pacemakerd"], check=False), "the loser's Pacemaker", 180)
-        rest(lab, 45)
+        rest(lab, 25)
         assert not quorate(loser) and not answers(loser) and quorate(lab.sites["site-a"])
         lab.heal()
         rejoined(lab, 180)
