@@ -82,8 +82,18 @@ class Cluster:
 
     def heard(self, pair: SNOPair) -> bool:
         """Whether the arbitrator answers this site; true of a pair that has none."""
-        if pair.spec.quorum.arbitrator is None:
-            return True
+        return pair.spec.quorum.arbitrator is None or self._connected()
+
+    def unheard(self) -> bool:
+        """Whether this site's Corosync counts on an arbitrator that does not answer it. One that the CR names and that
+        Corosync does not know yet is none."""
+        try:
+            self._run(("corosync-cmapctl", "-g", "quorum.device.model"), ASK, None)
+        except ClusterError:  # there is no such key
+            return False
+        return not self._connected()
+
+    def _connected(self) -> bool:
         try:
             return _VOTES.search(self._run(("corosync-qdevice-tool", "-s"), ASK, None)) is not None
         except ClusterError:  # it ends by itself when it does not like what it is told, and is started again

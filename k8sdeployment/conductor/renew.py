@@ -36,10 +36,11 @@ class Renewal:
         """The next step, done. ClusterError or AgentError when it could not be."""
         lock = roll.read(property_value(cib, ROLL))
         settled = view.quorate and member(view.nodes.get(self.site)) and self._told(pair, cib)
+        old = self._outdated()
         found = roll.decide(Seen(
-            site=self.site, pod=self.pod, old=self._outdated(), leaving=leaving, maintenance=view.maintenance,
-            whole=view.all_online() and settled and self.cluster.heard(pair), settled=settled, quorate=view.quorate,
-            away=self._away(pair, view.nodes), lock=lock))
+            site=self.site, pod=self.pod, old=old, leaving=leaving, maintenance=view.maintenance,
+            whole=view.all_online() and settled and not (old and self.cluster.unheard()), settled=settled,
+            quorate=view.quorate, away=self._away(pair, view.nodes), lock=lock))
         self._do(found, lock)
         return found
 
