@@ -11,7 +11,7 @@ import pytest
 from k8sdeployment.conductor.cluster import Cluster, ClusterError
 
 MODEL = "quorum.device.model (str) = net\n"
-CONNECTED = "Qdevice information\n-------------------\nModel:                  Net\n\nState:                  Connected\n"
+CONNECTED = "Qdevice information\nModel:                  Net\n\nState:                  Connected\n"
 LOST = CONNECTED.replace("Connected", "Connect failed")
 
 
