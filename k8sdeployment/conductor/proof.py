@@ -75,6 +75,8 @@ class Prover:
     def _prove(self, devices: dict[str, Device]) -> None:
         for name, device in devices.items():
             proof = self._proven(name, device)
+            if self._words.get(name) != fencing.proof(device, name):
+                continue  # the CR was changed meanwhile: this is the answer of another device
             self._proofs[name] = proof
             self._due[name] = time.monotonic() + (AGAIN if proof.good else SOON)
 

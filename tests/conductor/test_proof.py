@@ -75,6 +75,22 @@ def test_a_device_that_changed_is_no_longer_proven() -> None:
     assert settled(prover)["fence-site-b-1"].good and len(devices.asked) == 2
 
 
+def test_an_answer_that_comes_after_the_change_proves_nothing() -> None:
+    """The device of before was being asked still: neither its "on" nor its failure says anything of the new one."""
+    devices = Devices()
+    devices.gate.clear()
+    prover = Prover(devices, lambda: 1000.0)
+    prover.look(pair(), "site-a")
+    sites = [site("site-a", 11, "10s"), site("site-b", 12, "1s")]
+    sites[1]["fencing"]["devices"][0]["parameters"]["ip"] = "203.0.113.99"
+    prover.look(pair(sites=sites), "site-a")
+    devices.gate.set()
+    assert settled(prover) == {}
+    prover.look(pair(sites=sites), "site-a")
+    assert settled(prover)["fence-site-b-1"].good
+    assert [device.parameters["ip"] for device in devices.asked] == ["203.0.113.12", "203.0.113.99"]
+
+
 def test_a_device_that_hangs_holds_nobody_up() -> None:
     devices = Devices()
     devices.gate.clear()

@@ -40,6 +40,7 @@ def put_right(lab: Lab) -> None:
     """The lab's own devices again, and what Pacemaker remembers of the others forgotten."""
     restored(lab)
     pairing.cleanup(lab)
+    pairing.wait_for(lab, "FencingProven")
 
 
 # -- a device that lies ----------------------------------------------------------------------------------------------
@@ -81,7 +82,6 @@ def test_a_device_that_lies_starts_nothing_twice_and_is_named(lying: Lab, watch:
     held(verdict, "I1", "I2", "I7")
     assert not verdict.fences and not pods_on(verdict.runs, "site-b")
     put_right(lab)
-    pairing.wait_for(lab, "FencingProven")
 
 
 def _unproven(site: Site) -> str:
