@@ -86,6 +86,7 @@ def restored(lab: Lab) -> None:
         waiting.until(lambda: _alone(lab), f"{pairing.WORKLOAD} alone in the pair", CONVERGE, lambda: explain(lab))
         wait_devices(lab, whole)
         waiting.until(lambda: armed(lab, "fence-", "gone-"), "both sites' fencers knowing the devices alone", 60)
+        pairing.wait_for(lab, "FencingProven")  # a move to a site that could not fence is refused
     for site in lab.sites.values() if changed else ():
         _gone(site)
 

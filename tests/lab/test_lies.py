@@ -40,7 +40,6 @@ def put_right(lab: Lab) -> None:
     """The lab's own devices again, and what Pacemaker remembers of the others forgotten."""
     restored(lab)
     pairing.cleanup(lab)
-    pairing.wait_for(lab, "FencingProven")
 
 
 # -- a device that lies ----------------------------------------------------------------------------------------------
