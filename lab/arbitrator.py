@@ -42,10 +42,6 @@ class Arbitrator:
         """The Secret by which a pair of that name shows who it is, made anew, for `kubectl apply -f -`."""
         return self._run("/usr/libexec/aos/arbitrator-secret", pair)
 
-    def clients(self) -> str:
-        """What corosync-qnetd tells of the pairs that it serves."""
-        return self._run("corosync-qnetd-tool", "-l", "-v")
-
     def _run(self, *argv: str) -> str:
         code, streams = self._container.exec_run(list(argv), demux=True)
         said, why = ((text or b"").decode(errors="replace") for text in cast(tuple[bytes, bytes], streams))

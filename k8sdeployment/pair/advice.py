@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterator
 
-from k8sdeployment.pair.fencing import SSH_KEY
+from k8sdeployment.pair.fencing import SSH_KEY, by_certificate
 from k8sdeployment.pair.model import Device, Site, Spec
 from k8sdeployment.pair.values import Address
 
@@ -32,7 +32,7 @@ def _gullible(device: Device, site: Site) -> str:
     by_key = device.secret_ref is not None and device.secret_ref.key == SSH_KEY
     if (by_key or device.agent == "fence_virsh") and site.fencing.known_hosts_ref is None:
         return "name its host key with fencing.knownHostsRef"
-    if device.agent == "fence_redfish" and {"ssl_insecure", "ssl-insecure"} & set(device.parameters):
+    if device.agent == "fence_redfish" and not by_certificate(device):
         return "name its certificate's authority with fencing.caRef, and leave ssl_insecure out"
     return ""
 

@@ -53,6 +53,11 @@ def confirmation_id(site: Site) -> str:
     return f"confirm-{site.name}"
 
 
+def by_certificate(device: Device) -> bool:
+    """Whether the device's agent wants a certificate of it: fence_redfish does, unless it is told not to."""
+    return device.agent == "fence_redfish" and not {"ssl_insecure", "ssl-insecure"} & set(device.parameters)
+
+
 def references(site: Site) -> list[SecretRef]:
     """Every key of a Secret that whoever fences `site` needs: passwords and keys first, in the order of the devices."""
     own = [device.secret_ref for device in site.fencing.devices]

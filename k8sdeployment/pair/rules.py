@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Optional
 
-from k8sdeployment.pair.fencing import shoots
+from k8sdeployment.pair.fencing import by_certificate, shoots
 from k8sdeployment.pair.model import (
     DELAYS, MOST_LINKS, MOST_WORKLOADS, Device, Quorum, Replicas, SiteFencing, Spec, Workload)
 from k8sdeployment.pair.references import Part
@@ -117,9 +117,7 @@ def _diskless(device: Device) -> Optional[Holes]:
 
 
 def _unheeded(fencing: SiteFencing) -> Optional[Holes]:
-    heeds = any(device.agent == "fence_redfish" and not {"ssl_insecure", "ssl-insecure"} & set(device.parameters)
-                for device in fencing.devices)
-    return {} if fencing.ca_ref is not None and not heeds else None
+    return {} if fencing.ca_ref is not None and not any(map(by_certificate, fencing.devices)) else None
 
 
 # -- both sides ----------------------------------------------------------------------------------------------------

@@ -66,6 +66,13 @@ def quorate(site: Site) -> bool:
     return "Quorate:          Yes" in votes(site)
 
 
+def lose_both(lab: Lab, gone: Site, left: Site) -> None:
+    """The arbitrator and a site at once, until the other site knows that it has one vote of three."""
+    lab.arbitrator.power("off")
+    gone.power("off")
+    waiting.until(lambda: not quorate(left), "quorum lost", 60)
+
+
 @pytest.fixture
 def arbitrated(pair: Lab) -> Lab:
     """The pair with the third vote, in its ordinary state. It stays so until a test's `calm_pair` sets it back."""
@@ -211,9 +218,7 @@ def test_33_lost_together_with_the_active_site_is_not_taken_over(arbitrated: Lab
     lab, lost, survivor = arbitrated, arbitrated.sites["site-a"], arbitrated.sites["site-b"]
     with watch() as seen:
         rest(lab)
-        lab.arbitrator.power("off")
-        lost.power("off")
-        waiting.until(lambda: not quorate(survivor), "quorum lost", 60)
+        lose_both(lab, lost, survivor)
         waiting.until(lambda: "the arbitrator" in pairing.condition(survivor, "PeerOnline")[1], "the reason", 60,
                       lambda: str(pairing.condition(survivor, "PeerOnline")))
         rest(lab, 20)
@@ -234,9 +239,7 @@ def test_33_lost_together_with_the_active_site_until_a_person_confirms(arbitrate
     lab, lost, survivor = arbitrated, arbitrated.sites["site-a"], arbitrated.sites["site-b"]
     with watch() as seen:
         rest(lab)
-        lab.arbitrator.power("off")
-        lost.power("off")
-        waiting.until(lambda: not quorate(survivor), "quorum lost", 60)
+        lose_both(lab, lost, survivor)
         rest(lab, 5)
         assert not answers(survivor)
         starts = (seen.told("site-b"),)
@@ -262,9 +265,7 @@ def test_33_lost_together_with_the_passive_site_stops_until_one_of_them_is_back(
     with watch() as seen:
         rest(lab)
         starts = [seen.told("site-a")]
-        lab.arbitrator.power("off")
-        other.power("off")
-        waiting.until(lambda: not quorate(active), "quorum lost", 60)
+        lose_both(lab, other, active)
         waiting.until(lambda: not answers(active), "the workload stopped", 60)
         rest(lab, 10)
         assert not answers(active) and other.pid() is None
