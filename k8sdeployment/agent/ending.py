@@ -36,7 +36,6 @@ class Ending:
         self._terminated: float | None = None  # when SIGTERM was sent from here
         self._creating = True
         self.note = ""
-        self.ungated = False  # some of the workload runs without the gate: the witness does not see it
 
     @property
     def asked(self) -> bool:
@@ -75,9 +74,8 @@ class Ending:
             scene.api.scale(scene.settings.replica_min, deadline)
             survey = Survey(scene, deadline)
         live = [pod for pod in survey.members if not pods.terminal(pod)]
-        self.ungated |= any(gate.faults(pods.spec(pod), scene.settings.permit_path) for pod in live)
-        if self.ungated:  # whoever comes after this stop, should it not live to its end, must know
-            scene.memory.mark("ungated", since_first=True)
+        if any(gate.faults(pods.spec(pod), scene.settings.permit_path) for pod in live):
+            scene.permit.withdraw(unseen=True)  # whoever comes after this stop, should it fail or be killed, must know
         self._witness.pods.update(pods.marks(live))
         self._grace = max(self._grace, pods.grace(live))
         self._creating = bool(live)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from .codes import DEGRADED, GENERIC, MONITOR, NOT_RUNNING, OK, PASSIVE, PROBE, Verdict
 from .parameters import Settings
-from .permit import ABSENT, FOREIGN, GRANTED, STOPPED, STOPPING, word
+from .permit import ABSENT, FOREIGN, GRANTED, STOPPED, STOPPING, UNSEEN, word
 
 
 def by_permit(action: str, state: str, held: bool, surely_gated: bool, path: str) -> Verdict | None:
@@ -24,11 +24,11 @@ def by_permit(action: str, state: str, held: bool, surely_gated: bool, path: str
     if state == GRANTED:
         return None if action == MONITOR else _granted(held, path)
     if held:
-        return Verdict(GENERIC, "is being stopped and still runs" if state == STOPPING
+        return Verdict(GENERIC, "is being stopped and still runs" if state in (STOPPING, UNSEEN)
                        else f"runs without a permit ({path} is {word(state)})")
     if state == FOREIGN:
         return Verdict(GENERIC, f"something foreign stands at {path}: a stop tidies it")
-    if state == ABSENT and not surely_gated:
+    if state == UNSEEN or state == ABSENT and not surely_gated:
         return None
     assert state in (STOPPED, STOPPING, ABSENT)
     return Verdict(NOT_RUNNING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import judge
 from .codes import GENERIC, NOT_RUNNING, PASSIVE, PROBE, ApiError, Unfit, Verdict
 from .ground import Unproven
-from .permit import ABSENT, GRANTED, STOPPED, STOPPING
+from .permit import ABSENT, GRANTED, STOPPED, UNSEEN
 from .scene import Scene, held
 
 TYPE_CHECKING = False
@@ -57,8 +57,6 @@ class _Looks:
                                       scene.permit.path)
             if verdict is None:
                 return self._asked(scene, state, holds)
-            if state == STOPPING and scene.memory.age("ungated") is not None:
-                return self._unguarded(scene)  # a stop that did not end: some of it runs without the gate
             return _promised(scene, verdict) if verdict.code == NOT_RUNNING else verdict
         except (Unproven, OSError) as error:
             return _cannot_tell(scene.settings.workload, error)
@@ -69,8 +67,8 @@ class _Looks:
             view = self._view(scene, whole=not holds)
             _remember_gate(scene, view)
             return judge.guarded(scene.settings, self._deep, holds, view, _past(scene, view, self._deep))
-        assert state == ABSENT and not holds
-        if self._template_is_gated(scene):
+        assert state in (ABSENT, UNSEEN) and not holds
+        if state == ABSENT and self._template_is_gated(scene):
             return _promised(scene, Verdict(NOT_RUNNING))
         return self._unguarded(scene)
 

@@ -26,6 +26,10 @@ GRANTED = "granted"
 # so could kubelet, which creates through a dangling link what a stray pod of type FileOrCreate asks for (seen on 1.34).
 STOPPING = "/dev/null/STOPPING"
 STOPPED = "/dev/null/STOPPED"
+# Withdrawn, but pods may run that do not mount the permit: the witness does not see them, only the API's list can tell.
+# It stands in the path itself for it must outlive a stop that fails or is killed, whatever befalls the memory.
+UNSEEN = "/dev/null/UNSEEN"
+WITHDRAWN = (STOPPING, UNSEEN, STOPPED)
 FOREIGN = "foreign"
 
 
@@ -62,7 +66,7 @@ class Permit:
             if error.errno in (errno.EINVAL, errno.ENOENT):
                 return self.state()  # another process changed it in between
             raise
-        return target if target in (STOPPING, STOPPED) else FOREIGN
+        return target if target in WITHDRAWN else FOREIGN
 
     # -- lock and announcement ------------------------------------------------------------------------------------
 
@@ -118,7 +122,7 @@ class Permit:
     def forget(self) -> None:
         """Take a tombstone away: the workload has no gate any more and is judged by the API from now on."""
         with self.locked():
-            if self.state() in (STOPPING, STOPPED):
+            if self.state() in WITHDRAWN:
                 os.unlink(self.path)
 
     def mine(self) -> bool:
@@ -135,11 +139,15 @@ class Permit:
         """Whether the path is a link to something that exists: kubelet lets pods pass, and they mount another file."""
         return os.path.islink(self.path) and os.path.exists(self.path)
 
-    def withdraw(self, mark: str = STOPPING) -> None:
-        """Rename a dangling symlink over the path and void any start: from here on nothing new can begin."""
+    def withdraw(self, unseen: bool = False) -> None:
+        """Rename a dangling symlink over the path and void any start: from here on nothing new can begin.
+
+        `unseen`: pods may run that do not mount the permit. Once that is marked only `mark_stopped` takes it back.
+        """
         with self.locked():
             self._remove("/start")
-            self._tombstone(mark)
+            unseen = unseen or self.leads_elsewhere() or self.state() == UNSEEN
+            self._tombstone(UNSEEN if unseen else STOPPING)
 
     def settle(self) -> bool:
         """Mark a path that was never granted since the boot as stopped. Returns whether it was unmarked."""
@@ -150,9 +158,9 @@ class Permit:
             return unmarked
 
     def mark_stopped(self) -> None:
-        """Proven: nobody holds the withdrawn permit."""
+        """Proven: nobody holds the withdrawn permit, and where some may be unseen, the API lists no pod."""
         with self.locked():
-            if self.state() == STOPPING:
+            if self.state() in (STOPPING, UNSEEN):
                 self._tombstone(STOPPED)
 
     def _tombstone(self, mark: str) -> None:
@@ -162,19 +170,19 @@ class Permit:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            if self.state() in (STOPPING, STOPPED):
+            if self.state() in WITHDRAWN and mark != UNSEEN:
                 return  # the one that stands says the same to kubelet and the runtime
-            temporary = self._spare
+            temporary = self._spare(mark)
         self._over(temporary)
 
-    @property
-    def _spare(self) -> str:
-        return self.beside + "/spare"
+    def _spare(self, mark: str) -> str:
+        return f"{self.beside}/spare-{word(mark)}"
 
     def _dig(self) -> None:
-        """A tombstone laid ready before the grant: a withdrawal must not fail because the file system is full."""
-        if not os.path.islink(self._spare):
-            os.symlink(STOPPING, self._spare)
+        """Tombstones laid ready before the grant: a withdrawal must not fail because the file system is full."""
+        for mark in (STOPPING, UNSEEN):
+            if not os.path.islink(self._spare(mark)):
+                os.symlink(mark, self._spare(mark))
 
     def _temporary(self) -> str:
         os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)

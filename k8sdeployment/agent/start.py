@@ -13,7 +13,7 @@ from .api import insist
 from .codes import OK, AgentError, Conflict, Late, NotFound, Unfit, Unreachable, Verdict, Voided
 from .deadline import Deadline
 from .ground import Unproven
-from .permit import GRANTED
+from .permit import GRANTED, UNSEEN
 from .scene import Host, Scene
 from .survey import Survey, available, current, requested
 
@@ -82,9 +82,11 @@ def _start(scene: Scene, survey: Survey) -> Verdict:
         # A permit stands: whatever runs is left alone, only what is missing is added.
         still = partial(_granted, scene)
         return _scaled_up(scene, set(), still) if survey.spec <= 0 else _await(scene, survey.workload, set(), still)
+    _refuse_unseen(scene, survey)
     _refuse_strangers(scene)
     leftovers = _clear(scene, survey)
     with scene.permit.locked():
+        _refuse_unseen(scene, survey)
         _refuse_strangers(scene)
         scene.permit.grant()
     return _scaled_up(scene, leftovers, scene.permit.mine)
@@ -103,6 +105,14 @@ def _refuse_unfit(scene: Scene, survey: Survey) -> None:
         raise Unfit(f"{scene.settings.workload} is gated, but nothing can be proven on this host: {scene.unproven}")
     if scene.settings.replica_min:
         raise Unfit(f"replica_min={scene.settings.replica_min} must be 0: {scene.settings.workload} is gated")
+
+
+def _refuse_unseen(scene: Scene, survey: Survey) -> None:
+    """Pods that the witness does not see are no leftovers: they may run until the API lists them no more."""
+    permit = scene.permit
+    if permit.leads_elsewhere() or permit.state() == UNSEEN and survey.members:
+        raise AgentError(f"pods of {scene.settings.workload} may run that do not mount the permit: "
+                         "a stop must end them first")
 
 
 def _refuse_strangers(scene: Scene) -> None:

@@ -11,7 +11,7 @@ from . import gate, pods
 from .codes import OK, AgentError, ApiError, Late, Unfit, Verdict
 from .ending import BEING_CREATED, Ending
 from .ground import Unproven
-from .permit import ABSENT, STOPPED, STOPPING
+from .permit import ABSENT, STOPPED, UNSEEN, WITHDRAWN
 from .scene import Scene
 from .survey import Survey, requested, writer
 from .witness import Witness
@@ -76,19 +76,18 @@ def _witnessed(scene: Scene) -> Verdict:
         if _stays_so(scene, witness):
             permit.mark_stopped()
             return Verdict(OK)
-    elsewhere = permit.leads_elsewhere()
     while True:
-        permit.withdraw()
+        permit.withdraw(unseen=scene.memory.age("ungated") is not None)
         ending = Ending(scene, witness)
         ending.run()
-        listed = elsewhere or ending.ungated or scene.memory.age("ungated") is not None
-        if listed:
+        unseen = permit.state() == UNSEEN
+        if unseen:
             _unguarded(scene)  # of some pods the witness knows nothing: only the LIST can tell
-        if listed and scene.settings.guard == "auto" and not _is_gated(scene):
+        if unseen and scene.settings.guard == "auto" and not _is_gated(scene):
             permit.forget()  # without a gate a tombstone says nothing
             break
         permit.mark_stopped()
-        if permit.state() in (STOPPED, STOPPING):
+        if permit.state() in WITHDRAWN:
             break
         scene.deadline.demand(f"withdrawing {permit.path}, which somebody puts in place again")
     scene.memory.keep(unheld=None, unavailable=None, holders=None, ungated=None)

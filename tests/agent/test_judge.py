@@ -12,10 +12,10 @@ from k8sdeployment.agent.codes import (
     ALLOWED, DEGRADED, GENERIC, MONITOR, NOT_RUNNING, OK, PASSIVE, PROBE, Verdict, permitted)
 from k8sdeployment.agent.judge import Past, View, by_permit, guarded, unguarded
 from k8sdeployment.agent.parameters import Settings, load
-from k8sdeployment.agent.permit import ABSENT, FOREIGN, GRANTED, STOPPED, STOPPING
+from k8sdeployment.agent.permit import ABSENT, FOREIGN, GRANTED, STOPPED, STOPPING, UNSEEN
 
 PATH = "/run/aos/permits/default/deployment/app"
-STATES = (ABSENT, GRANTED, STOPPING, STOPPED, FOREIGN)
+STATES = (ABSENT, GRANTED, STOPPING, UNSEEN, STOPPED, FOREIGN)
 ASK = None  # the permit alone does not decide: the API is asked
 
 
@@ -35,6 +35,8 @@ STATE_TABLE = {
     (GRANTED, False): (GENERIC, ASK),
     (STOPPING, True): (GENERIC, GENERIC),
     (STOPPING, False): (NOT_RUNNING, NOT_RUNNING),
+    (UNSEEN, True): (GENERIC, GENERIC),
+    (UNSEEN, False): (ASK, ASK),
     (FOREIGN, True): (GENERIC, GENERIC),
     (FOREIGN, False): (GENERIC, GENERIC),
 }
@@ -305,7 +307,8 @@ def test_every_path_state_keeps_to_the_allowed_codes_and_never_frees_what_is_hel
     for action, state, held, sure in itertools.product((PROBE, PASSIVE, MONITOR), STATES, (True, False), (True, False)):
         verdict = by_permit(action, state, held, sure, PATH)
         if verdict is None:
-            assert state == GRANTED and action == MONITOR or (state, held, sure) == (ABSENT, False, False)
+            assert state == GRANTED and action == MONITOR or (state, held) == (UNSEEN, False) \
+                or (state, held, sure) == (ABSENT, False, False)
             continue
         assert verdict.code in ALLOWED[action]
         assert not (held and verdict.code == NOT_RUNNING)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from k8sdeployment.agent.codes import Voided
 from k8sdeployment.agent.parameters import is_subdomain
-from k8sdeployment.agent.permit import ABSENT, FOREIGN, GRANTED, STOPPED, STOPPING, Permit
+from k8sdeployment.agent.permit import ABSENT, FOREIGN, GRANTED, STOPPED, STOPPING, UNSEEN, WITHDRAWN, Permit
 
 from .kernel import needs_root, run, tmpfs
 from .permits import grant, permit_of
@@ -40,6 +41,7 @@ MAKERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "regular file": (lambda path: path.touch(), GRANTED),
     "tombstone stopping": (lambda path: path.symlink_to(STOPPING), STOPPING),
     "tombstone stopped": (lambda path: path.symlink_to(STOPPED), STOPPED),
+    "tombstone unseen": (lambda path: path.symlink_to(UNSEEN), UNSEEN),
     "link to a file": (lambda path: path.symlink_to("/etc/passwd"), FOREIGN),
     "dangling link that is none of ours": (lambda path: path.symlink_to("gone"), FOREIGN),
     "link to itself": (lambda path: path.symlink_to(path.name), FOREIGN),
@@ -81,19 +83,21 @@ def test_the_path_is_the_one_that_the_gate_names(tmp_path: Path) -> None:
     assert permit_of(tmp_path, "db").state() == ABSENT
 
 
-@pytest.mark.parametrize("name", ["stopped", "stopping"])
+@pytest.mark.parametrize("name", ["stopped", "stopping", "unseen"])
 def test_tombstones_dangle_beside_a_workload_of_that_name(tmp_path: Path, name: str) -> None:
     """kubelet follows links: a tombstone that resolves would let the pod run."""
     grant(permit_of(tmp_path, name))
     other = permit_of(tmp_path)
-    for mark in (STOPPING, STOPPED):
-        other.withdraw(mark)
+    puts: dict[str, Callable[[], None]] = {
+        STOPPING: other.withdraw, STOPPED: other.mark_stopped, UNSEEN: partial(other.withdraw, unseen=True)}
+    for mark, put in puts.items():
+        put()
         assert other.state() == mark
         assert not os.path.exists(other.path)
 
 
 def test_no_workload_can_have_a_tombstones_name() -> None:
-    assert not is_subdomain(STOPPING) and not is_subdomain(STOPPED)
+    assert not any(map(is_subdomain, WITHDRAWN))
 
 
 # -- announcement, grant, withdrawal -------------------------------------------------------------------------------
@@ -134,6 +138,23 @@ def test_withdraw_marks_at_once_and_stopped_only_after_stopping(permit: Permit) 
     assert permit.state() == STOPPED
 
 
+@pytest.mark.parametrize("seen_before", [False, True])
+def test_that_pods_may_run_unseen_is_marked_until_none_is_proven_to(permit: Permit, seen_before: bool) -> None:
+    """Of whatever stop: the mark outlives one that fails or is killed, and what another process remembers."""
+    if seen_before:
+        grant(permit)
+        permit.withdraw()
+        permit.withdraw(unseen=True)
+    else:
+        at(permit).symlink_to("/etc/passwd")
+        permit.withdraw()
+    assert permit.state() == UNSEEN and not os.path.exists(permit.path)
+    permit.withdraw()
+    assert permit.state() == UNSEEN
+    permit.mark_stopped()
+    assert permit.state() == STOPPED
+
+
 def test_mine_is_only_the_permit_of_this_start(permit: Permit, tmp_path: Path) -> None:
     grant(permit)
     other = permit_of(tmp_path)
@@ -155,11 +176,11 @@ def test_concluded_leaves_a_later_announcement(permit: Permit, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("before,after", [(ABSENT, STOPPED), (GRANTED, GRANTED), (STOPPING, STOPPING),
-                                          (STOPPED, STOPPED), (FOREIGN, FOREIGN)])
+                                          (STOPPED, STOPPED), (UNSEEN, UNSEEN), (FOREIGN, FOREIGN)])
 def test_settle_marks_only_what_was_never_granted(permit: Permit, before: str, after: str) -> None:
     makers: dict[str, Callable[[], object]] = {
         ABSENT: lambda: None, GRANTED: lambda: at(permit).touch(), FOREIGN: lambda: at(permit).mkdir(),
-        STOPPING: lambda: at(permit).symlink_to(STOPPING), STOPPED: lambda: at(permit).symlink_to(STOPPED)}
+        **{mark: partial(at(permit).symlink_to, mark) for mark in WITHDRAWN}}
     makers[before]()
     permit.settle()
     assert permit.state() == after
@@ -179,7 +200,7 @@ def test_forget_takes_away_tombstones_alone(permit: Permit, what: str) -> None:
     make, before = MAKERS[what]
     make(at(permit))
     permit.forget()
-    assert permit.state() == (ABSENT if before in (STOPPING, STOPPED) else before)
+    assert permit.state() == (ABSENT if before in WITHDRAWN else before)
 
 
 # -- strays --------------------------------------------------------------------------------------------------------
@@ -198,7 +219,7 @@ def test_a_stray_gives_way(permit: Permit, stray: str, change: Callable[[Permit]
     """The runtime makes a directory at a missing mount source; no later mount and no rename must founder on it."""
     STRAYS[stray](at(permit))
     change(permit)
-    assert permit.state() == expected
+    assert permit.state() == (UNSEEN if stray == "foreign link" and expected == STOPPING else expected)
     assert os.listdir(Path(permit.path).parent) == ["app"]
 
 
@@ -253,6 +274,8 @@ def test_a_full_file_system_does_not_keep_a_permit_in_place(tmp_path: Path, limi
         assert permit.state() in (STOPPING, STOPPED)
         permit.withdraw()
         assert permit.state() in (STOPPING, STOPPED)
+        permit.withdraw(unseen=True)
+        assert permit.state() == UNSEEN
 
 
 def fill(directory: Path) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
@@ -35,16 +36,21 @@ def permit(tmp_path: Path) -> Permit:
 # -- no gap --------------------------------------------------------------------------------------------------------
 
 def _watch(directory: str, stop: str, found: str) -> None:
-    """Looks at the path as fast as it can; writes down how often it looked, what was wrong, and the states seen."""
-    permit, looks, gaps, states = permit_of(Path(directory)), 0, 0, set()
+    """Looks at the path as fast as it can; writes down how often it saw nothing there and how often each state.
+
+    A busy machine may not let it look for long: `enough` appears beside `found` once it has seen a good deal of all.
+    """
+    permit, gaps, states, looks = permit_of(Path(directory)), 0, Counter[str](), 0
     while looks % 256 or not os.path.exists(stop):
         looks += 1
         try:
             os.lstat(permit.path)
-            states.add(permit.state())
+            states[permit.state()] += 1
         except OSError:
             gaps += 1
-    Path(found).write_text(json.dumps([looks, gaps, sorted(states)]))
+        if looks >= 1024 and not looks % 256 and len(states) >= 3:
+            Path(found + ".enough").touch()
+    Path(found).write_text(json.dumps([gaps, states]))
 
 
 def test_the_path_is_never_absent_between_grant_and_withdrawal(permit: Permit, tmp_path: Path) -> None:
@@ -52,14 +58,16 @@ def test_the_path_is_never_absent_between_grant_and_withdrawal(permit: Permit, t
     permit.withdraw()
     watcher = FORK.Process(target=_watch, args=(str(tmp_path), str(tmp_path / "stop"), str(tmp_path / "found")))
     watcher.start()
-    for _ in range(400):
+    rounds, until = 0, time.monotonic() + 60
+    while time.monotonic() < until and (rounds < 400 or not (tmp_path / "found.enough").exists()):
+        rounds += 1
         grant(permit)
         permit.withdraw()
         permit.mark_stopped()
     (tmp_path / "stop").touch()
     watcher.join(20)
-    looks, gaps, states = json.loads((tmp_path / "found").read_text())
-    assert looks > 1000
+    gaps, states = json.loads((tmp_path / "found").read_text())
+    assert sum(states.values()) > 1000
     assert gaps == 0
     assert set(states) == {GRANTED, STOPPING, STOPPED}
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from k8sdeployment.agent.permit import STOPPED, STOPPING
+from k8sdeployment.agent.permit import STOPPED, STOPPING, UNSEEN
 
 from .cluster import ready_pod
 from .kernel import holder, needs_host, python_holder, reap, running
@@ -99,7 +100,8 @@ def test_processes_without_a_permit_are_stopped(stage: Stage, tmp_path: Path, pa
         if path == "directory":
             os.mkdir(stage.permit.path)
         elif path == "tombstone":
-            stage.permit.withdraw(STOPPED)
+            stage.permit.withdraw()
+            stage.permit.mark_stopped()
         assert stage.probe().code == 1 and "without a permit" in stage.probe().reason
         without_api(stage)
         assert stage.run("stop", seconds=4.0).code == 0
@@ -199,6 +201,22 @@ def test_what_runs_by_a_link_to_another_file_is_not_stopped_without_the_list(sta
     without_api(stage)
     result = stage.run("stop", seconds=2.0, guard="required")
     assert result.code == 1 and "is not proven stopped" in result.reason
+    for action in ("stop", "monitor"):  # whoever comes later finds a tombstone, and must not take it for a proof
+        assert stage.run(action, seconds=2.0, guard="required").code == 1, action
+    stage.cluster.broken = b""
+    refused = stage.run("start", guard="required")
+    assert refused.code == 1 and "may run that do not mount the permit" in refused.reason
+    assert stage.run("stop", guard="required").code == 0 and stage.cluster.pods == {}
+    assert stage.permit.state() == STOPPED
+
+
+def test_a_start_refuses_what_a_link_to_another_file_may_let_run(stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    stage.permit_file().parent.mkdir(parents=True)
+    stage.permit_file().symlink_to(tmp_path / "file")
+    result = stage.run("start", guard="required")
+    assert result.code == 1 and "may run that do not mount the permit" in result.reason
+    assert stage.permit_file().is_symlink() and stage.cluster.asked == []
 
 
 def test_a_stop_that_was_killed_leaves_word_of_what_has_no_gate(started: Stage) -> None:
@@ -208,7 +226,8 @@ def test_a_stop_that_was_killed_leaves_word_of_what_has_no_gate(started: Stage) 
     started.cluster.change(pods={"app-b": ready_pod("app-b", started.cluster.spec)})
     started.when_scaled()
     started.cluster.on_delete = lambda name: None
-    assert started.run("stop", seconds=2.0).code == 1 and started.permit.state() == STOPPING
+    assert started.run("stop", seconds=2.0).code == 1 and started.permit.state() == UNSEEN
+    shutil.rmtree(started.permit.beside)  # what is remembered is comfort: the tombstone says it
     result = started.probe()
     assert result.code == 1 and "pods are still there: 1" in result.reason
     started.cluster.change(pods={})

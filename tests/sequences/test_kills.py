@@ -10,6 +10,9 @@ from .conftest import MakeDriver, option
 from .driver import Driver
 from .steps import Step
 
+# Pods that run and mount something else than the permit: the witness does not see them.
+_BY_A_LINK = [Step("tamper", 1, "link"), Step("scale", 2, number=1.0), Step("wait", 3, number=5.0)]
+
 # What was before, and the action that is killed.
 SITUATIONS = {
     "a start on a fresh boot": ([], "start"),
@@ -22,6 +25,8 @@ SITUATIONS = {
     "a stop without the API": ([Step("start", 1), Step("api", 2)], "stop"),
     "a stop without kubelet": ([Step("start", 1), Step("kubelet", 2)], "stop"),
     "a stop of what was never granted": ([], "stop"),
+    "a stop of what a link to another file lets run": (_BY_A_LINK, "stop"),
+    "a stop of that without the API": ([*_BY_A_LINK, Step("api", 4)], "stop"),
     "a probe of what was stopped": ([Step("start", 1), Step("stop", 2)], "probe"),
     "a probe of what was never granted": ([], "probe"),
     "a deep monitor of what runs": ([Step("start", 1)], "deep"),
