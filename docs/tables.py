@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from k8sdeployment.agent import codes
 from k8sdeployment.agent.metadata import ACTIONS
@@ -130,6 +131,7 @@ PURPOSES = {
               "leftover pods, marks them `STOPPED`; lets the site join without the API when that does not come",
     "corosync": "membership; starts before Pacemaker and ends after it",
     "qdevice": "asks the arbitrator for its vote; there only with `quorum.mode: Arbitrator`",
+    "sbd": "ends this site when the shared disk says so; there only with `fencing.poisonPill`",
     "pacemaker": "decides, fences, runs the agent",
     "pcsd": "for people who use pcs",
     "conductor": "brings the `SNOPair` into Pacemaker's configuration, writes its status, Events and metrics, proves "
@@ -140,10 +142,13 @@ PURPOSES = {
 def peer_containers() -> str:
     """The containers of the peer pod and the capabilities they are given."""
     from k8sdeployment.pair import cr, peerpod
-    sites = [{"name": name, "nodeName": name, "addresses": [address]}
-             for name, address in (("site-a", "10.91.1.11"), ("site-b", "10.91.1.12"))]
+    sites: list[dict[str, Any]] = [
+        {"name": name, "nodeName": name, "addresses": [address]}
+        for name, address in (("site-a", "10.91.1.11"), ("site-b", "10.91.1.12"))]
+    sites[0]["fencing"] = {"devices": [{"agent": "fence_sbd"}]}
+    fencing = {"mode": "Disabled", "poisonPill": {"claim": "pill"}}
     quorum = {"mode": "Arbitrator", "arbitrator": {"host": "10.91.9.31", "secretRef": {"name": "arbitrator"}}}
-    pair = cr.load({"spec": {"sites": sites, "fencing": {"mode": "Disabled"}, "quorum": quorum}})
+    pair = cr.load({"spec": {"sites": sites, "fencing": fencing, "quorum": quorum}})
     pod = peerpod.manifests(pair, pair.spec.sites[0])[-1]["spec"]["template"]["spec"]
     rows = []
     for kind, found in (("init", pod["initContainers"]), ("", pod["containers"])):

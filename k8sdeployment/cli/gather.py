@@ -20,7 +20,7 @@ from k8sdeployment.pair.status import CRM_MON
 
 SECONDS = 20.0
 Reading = Callable[[], str]
-_LOGS = ("settle", "corosync", "qdevice", "pacemaker", "pcsd", "conductor")
+_LOGS = ("settle", "corosync", "sbd", "qdevice", "pacemaker", "pcsd", "conductor")
 # By kubectl.
 OBJECTS = {
     "pair.yaml": ("get", "snopairs.snopair.dev", "--output=yaml"),
@@ -45,6 +45,7 @@ CLUSTER = {
     # Its exit code says whether the site is quorate.
     "quorum.txt": ("sh", "-c", "corosync-quorumtool -s || true"),
     "arbitrator.txt": ("sh", "-c", "corosync-qdevice-tool -s -v 2>&1 || true"),
+    "pill.txt": ("sh", "-c", f"sbd -d {paths.PILL} dump 2>&1; sbd -d {paths.PILL} list 2>&1 || true"),
     "links.txt": ("corosync-cfgtool", "-s"),
     "corosync.txt": ("corosync-cmapctl",),
     "status.json": ("cat", paths.STATUS),

@@ -16,11 +16,13 @@ from k8sdeployment.pair.model import Device, Site
 
 @dataclass(frozen=True)
 class Power:
-    """What a fence device said: `on` None when it told nothing, and `why` says why."""
+    """What a fence device said: `on` None when it told nothing, and `why` says why. `works`: it would fence all the
+    same."""
 
     name: str
     on: Optional[bool]
     why: str = ""
+    works: bool = False
 
     def __str__(self) -> str:
         return self.why if self.on is None else f"the power is {'on' if self.on else 'off'}"
@@ -52,6 +54,8 @@ def ask(target: Site, rank: int, device: Device, world: World) -> Power:
         if fencing.POWER.get(error.status or 1) == "off":
             return Power(name, False)
         return Power(name, None, f"it does not tell: {error}")
+    if device.agent == fencing.PILL:
+        return Power(name, None, "it can be told to end itself; whether it runs the disk does not tell", True)
     return Power(name, True)
 
 
@@ -64,6 +68,7 @@ def switch_off(target: Site, world: World) -> str:
     for rank, device in enumerate(target.fencing.devices, start=1):
         name = fencing.device_id(target, rank)
         try:
+            # Of a poison pill it comes back once the target had its time; the message then stands on the disk.
             world.run((device.agent,), fencing.ANSWER, fencing.order(device, name, "off"))
         except ProgramError as error:
             failed.append(f"{name}: {error}")

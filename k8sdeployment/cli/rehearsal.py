@@ -48,7 +48,7 @@ def _devices(spec: Spec, site: Site, world: World) -> Iterator[Finding]:
         begin = world.monotonic()
         power = lifesigns.ask(site, rank, device, world)
         seconds = world.monotonic() - begin
-        yield Finding("ok" if power.on else "warn" if power.on is False else "fail", "fencing",
+        yield Finding("ok" if power.on or power.works else "warn" if power.on is False else "fail", "fencing",
                       f"{power.name} ({device.agent}): {power} ({seconds:.1f} s)")
 
 

@@ -8,7 +8,7 @@ from k8sdeployment.agent import pods
 from k8sdeployment.operator.api import Api, ApiError, NotFound, Object, Unreachable
 from k8sdeployment.operator.images import Images
 from k8sdeployment.operator.rights import Rights
-from k8sdeployment.operator.waits import peer, secrets
+from k8sdeployment.operator.waits import disk, peer, secrets
 from k8sdeployment.operator.workloads import Workloads
 from k8sdeployment.pair import installation, peerpod
 from k8sdeployment.pair.model import Site, SNOPair
@@ -47,7 +47,7 @@ class Bringing:
         everything = self.api.list("Pod", "")
         looked = Workloads(self.api, node, everything).look(self.pair)
         home = [pod for pod in everything if pods.meta(pod).get("namespace") == self.pair.metadata.namespace]
-        waits += [*secrets(self.api, self.pair, self.site), *peer(home), *looked.waits]
+        waits += [*self._missing(), *peer(home), *looked.waits]
         return Brought(list(dict.fromkeys(waits)), looked.local)
 
     @staticmethod
@@ -77,11 +77,14 @@ class Bringing:
         return []
 
     def _lacking(self, manifest: Object, node: Object) -> list[str]:
-        """What a peer that runs has to wait for before it is renewed: its next image and Secrets."""
+        """What a peer that runs has to wait for before it is renewed: its next image, Secrets and disk."""
         meta = manifest["metadata"]
         there = self.api.get("StatefulSet", meta["namespace"], meta["name"])
         why = Images(self.api, meta["namespace"], self.site.node_name).waits(manifest, there, node)
-        return [why] if why else list(secrets(self.api, self.pair, self.site)) if there is not None else []
+        return [why] if why else self._missing() if there is not None else []
+
+    def _missing(self) -> list[str]:
+        return [*secrets(self.api, self.pair, self.site), *disk(self.api, self.pair)]
 
     def _peer(self, manifest: Object, held: bool) -> None:
         meta = manifest["metadata"]

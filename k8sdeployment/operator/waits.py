@@ -24,6 +24,14 @@ def secrets(api: Api, pair: SNOPair, site: Site) -> Iterator[str]:
             yield f"Secret {name} in namespace {home} has no key {' and '.join(lacking)}: {maker}"
 
 
+def disk(api: Api, pair: SNOPair) -> Iterator[str]:
+    """The claim of the disk that both sites share."""
+    home, pill = pair.metadata.namespace, pair.spec.fencing.poison_pill
+    if pill is not None and api.get("PersistentVolumeClaim", home, pill.claim) is None:
+        yield (f"PersistentVolumeClaim {pill.claim} is missing in namespace {home}: make it, of volumeMode Block, for "
+               "the disk that both sites share")
+
+
 def _needed(pair: SNOPair, site: Site) -> dict[str, list[str]]:
     own = pair.spec.secret_ref
     needed = {own.name: [own.key, peerpod.PCSD_SECRET_KEY]}

@@ -9,7 +9,7 @@ memory only where it may also raise the limit. corosync-qdevice was seen to vote
 from typing import Any
 
 from k8sdeployment.pair import paths
-from k8sdeployment.pair.model import SNOPair
+from k8sdeployment.pair.model import PoisonPill, Site, SNOPair
 
 Container = dict[str, Any]
 
@@ -19,6 +19,7 @@ _REQUESTS = {
     "settle": ("10m", "32Mi"),
     "corosync": ("100m", "160Mi"),
     "qdevice": ("10m", "32Mi"),
+    "sbd": ("10m", "64Mi"),
     "pacemaker": ("100m", "128Mi"),
     "pcsd": ("10m", "128Mi"),
     "conductor": ("50m", "96Mi"),
@@ -66,6 +67,38 @@ def qdevice(pair: SNOPair) -> Container:
     }
 
 
+def sbd(pair: SNOPair, site: Site, pill: PoisonPill) -> Container:
+    """Ends this site when the shared disk says so. Pacemaker waits for it, since who is told there to end must hear it.
+
+    Realtime priority and locked memory, so that the watchdog is fed on a busy site; and reboot(2), which in the host's
+    process namespace is the host's own.
+    """
+    container = _container(pair, "sbd", "DAC_OVERRIDE", "IPC_LOCK", "SYS_BOOT", "SYS_NICE")
+    offered = pill.watchdog_resource
+    if offered is not None:
+        container["resources"] = {**container["resources"], "limits": {offered: "1"}}
+    return {
+        **container,
+        "command": ["python3", "-m", "k8sdeployment.conductor.pill"],
+        "restartPolicy": "Always",
+        "env": [
+            {"name": "PYTHONPATH", "value": paths.AGENT_LIBRARY},
+            {"name": "SITE", "value": site.name},
+            {"name": "WATCHDOG", "value": pill.watchdog},
+            # One of them makes the header: the other one's slot must not be lost under a second one.
+            {"name": "FIRST", "value": "yes" if site is pair.spec.sites[0] else "no"},
+        ],
+        "startupProbe": {
+            "exec": {"command": ["sh", "-c", f'kill -0 "$(cat {paths.SBD_PID})"']},
+            "periodSeconds": 1,
+            "timeoutSeconds": 5,
+            "failureThreshold": 600,
+        },
+        "volumeDevices": _disk(pair),
+        "volumeMounts": _mounts(*_SHARED, *([("watchdog", pill.watchdog)] if offered is None else [])),
+    }
+
+
 def pacemaker(pair: SNOPair, fencing: list[str], trust: dict[str, str]) -> Container:
     """Decides, fences and runs the agent. `fencing`: the Secrets for that; `trust`: environment for the fence agents.
 
@@ -90,6 +123,7 @@ def pacemaker(pair: SNOPair, fencing: list[str], trust: dict[str, str]) -> Conta
             ("permits", paths.PERMITS),
             ("fencing-proven", paths.PROVEN),
         ) + _read_only(("conf", paths.COROSYNC), ("account", paths.SERVICE_ACCOUNT), *_secrets(fencing)),
+        "volumeDevices": _disk(pair),
     }
 
 
@@ -132,6 +166,7 @@ def conductor(pair: SNOPair, fencing: list[str], trust: dict[str, str]) -> Conta
             ("permits", paths.PERMITS),
             ("fencing-proven", paths.PROVEN),
         ) + _read_only(("conf", paths.COROSYNC), ("account", paths.SERVICE_ACCOUNT), *_secrets(fencing)),
+        "volumeDevices": _disk(pair),
     }
 
 
@@ -171,6 +206,10 @@ def _ports(pair: SNOPair) -> list[dict[str, Any]]:
 
 def _secrets(fencing: list[str]) -> list[tuple[str, str]]:
     return [(f"fencing-{number}", f"{paths.FENCING}/{name}") for number, name in enumerate(fencing)]
+
+
+def _disk(pair: SNOPair) -> list[dict[str, str]]:
+    return [] if pair.spec.fencing.poison_pill is None else [{"name": "pill", "devicePath": paths.PILL}]
 
 
 def _mounts(*mounts: tuple[str, str]) -> list[dict[str, Any]]:

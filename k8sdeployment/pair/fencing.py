@@ -17,6 +17,9 @@ ANSWER = 60.0
 _IPMI = {"fence_ipmilan", "fence_ipmilanplus", "fence_idrac", "fence_ilo3", "fence_ilo4", "fence_ilo5", "fence_imm"}
 
 
+# The agent that asks nobody for the power: it writes to the shared disk that its target shall end itself.
+PILL = "fence_sbd"
+
 # The key of a Secret of type kubernetes.io/ssh-auth: what it holds is no password.
 SSH_KEY = "ssh-privatekey"
 # What the containers that fence are told: requests, which fence_redfish uses, reads the first, the image's ssh_config
@@ -41,6 +44,11 @@ def gone_id(site: Site, rank: int) -> str:
 def device_of(gone: str) -> str:
     """The name of the device whose word is held against what the site shows by what has this name."""
     return f"{_DEVICE}{gone.removeprefix(GONE)}"
+
+
+def target_of(device: str) -> str:
+    """The site that the device of this name fences."""
+    return device.removeprefix(_DEVICE).rpartition("-")[0]
 
 
 def shoots(spec: Spec) -> bool:
@@ -82,6 +90,8 @@ def device_parameters(device: Device, name: str, new: bool = False) -> Parameter
     one; see conductor/passwords.py.
     """
     ref = device.secret_ref
+    if device.agent == PILL:
+        return {**device.parameters, "devices": paths.PILL, "plug": target_of(name)}
     if ref is None:
         return dict(device.parameters)
     mark = ["--new"] if new else []
@@ -100,6 +110,10 @@ def proof(device: Device, name: str, new: bool = False) -> str:
 
 
 def order(device: Device, name: str, action: str, new: bool = False) -> str:
-    """The input with which the agent, run by hand, does something: status, off, on."""
+    """The input with which the agent, run by hand, does something: status, off, on.
+
+    A poison pill is told to reset: who switches himself off needs somebody who switches him on again.
+    """
+    action = "reboot" if device.agent == PILL and action == "off" else action
     words = {**device_parameters(device, name, new), "action": action}
     return "".join(f"{name}={value}\n" for name, value in sorted(words.items()))

@@ -74,14 +74,14 @@ def _everywhere() -> list[Manifest]:
 
 
 def _at_home() -> list[Manifest]:
-    """Within the pair's namespace. `get` of Secrets: whether they hold the keys that the peer mounts."""
+    """Within the pair's namespace. `get` of Secrets and claims: whether what the peer mounts is there."""
     return [
         rule("snopair.dev", ["snopairs"], ["get", "list", "watch", "patch"]),
         rule("snopair.dev", ["snopairs/status"], ["get", "patch"]),
         rule("", ["configmaps", "serviceaccounts"], ["get", "create", "patch", "delete"]),
         rule("apps", ["statefulsets"], ["get", "create", "patch", "delete"]),
         rule("", ["pods"], ["create", "patch"]),
-        rule("", ["secrets"], ["get"]),
+        rule("", ["secrets", "persistentvolumeclaims"], ["get"]),
         rule("", ["events"], ["create"]),
     ]
 

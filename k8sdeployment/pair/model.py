@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from k8sdeployment.pair.references import (
     AuthorityRef, CertificatesRef, KnownHostsRef, PairSecretRef, Part, SecretRef)
 from k8sdeployment.pair.values import (
-    AgentName, Host, Label, LinkAddress, Milliseconds, Parameters, Subdomain, Text, Token)
+    AgentName, DevicePath, Host, Label, LinkAddress, Milliseconds, Parameters, ResourceName, Subdomain, Text, Token)
 
 # Milliseconds for the first and the second site where nothing is said.
 DELAYS = (10_000, 1_000)
@@ -82,6 +82,19 @@ class Quorum(Part):
     """Who gives the third vote. Only with mode Arbitrator."""
 
 
+class PoisonPill(Part):
+    """A disk that both sites share. fence_sbd writes there that a site shall end itself; that site's sbd reads it and
+    does. A hardware watchdog ends a site whose sbd hangs."""
+
+    claim: Subdomain
+    """The PersistentVolumeClaim of that disk in the pair's own namespace, of volumeMode Block; on each site its own."""
+    watchdog: DevicePath = "/dev/watchdog"
+    """The hardware watchdog of each site."""
+    watchdog_resource: Optional[ResourceName] = None
+    """The resource by which a device plugin hands the watchdog to the sbd container. Left out: the device is mounted,
+    which a container runtime permits only if it is told to."""
+
+
 class FencingPolicy(Part):
     """Whether a lost site is fenced before its workloads start elsewhere."""
 
@@ -89,6 +102,8 @@ class FencingPolicy(Part):
     """Disabled gives up the promise that a workload runs at most once; it is for laboratories."""
     drill_every: Milliseconds = 90 * 24 * 3_600_000
     """How often somebody should see the fencing work, with `snopair drill --fence`; an alert tells when it is due."""
+    poison_pill: Optional[PoisonPill] = None
+    """The shared disk by which fence_sbd works; nothing else needs it."""
 
 
 class Failover(Part):

@@ -7,7 +7,7 @@ the pair's, is the business of `merge`; the difference is pushed.
 from collections.abc import Iterator
 
 from k8sdeployment.pair import paths, timing
-from k8sdeployment.pair.fencing import Parameters, confirmation_id, device_id, device_parameters, gone_id, shoots
+from k8sdeployment.pair.fencing import PILL, Parameters, confirmation_id, device_id, device_parameters, gone_id, shoots
 from k8sdeployment.pair.model import Device, Site, SNOPair, Spec, Workload
 from k8sdeployment.pair.values import seconds
 
@@ -88,6 +88,9 @@ def _device(site: Site, rank: int, device: Device, delay: int) -> Argv:
     if delay:
         # As a mapping, though there is one target: a plain value is an error in Pacemaker's log at every fence.
         own["pcmk_delay_base"] = f"{site.name}:{seconds(delay)}"
+    if device.agent == PILL:
+        # Every fence is off, a look for life, on. Who switches himself off needs somebody to switch him on again.
+        own["pcmk_off_action"] = "reboot"
     return (
         "stonith", "create", name, device.agent,
         *(f"{word}={value}" for word, value in sorted({**device_parameters(device, name), **own}.items())),

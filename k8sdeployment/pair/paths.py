@@ -10,6 +10,10 @@ FENCING = "/etc/aos/fencing"
 PROVEN = "/etc/aos/proven"
 # In memory, too: an empty file for each device that lied. In a directory that the conductor and Pacemaker both have.
 LIARS = "/run/snopair-liars"
+# The disk that both sites share, in the containers that read or write there.
+PILL = "/dev/snopair-pill"
+# Of sbd, in the directory that the peer's containers share.
+SBD_PID = "/run/sbd.pid"
 PCSD_PASSWORD = "/etc/aos/pcsd"
 WORKLOADS = "/etc/aos/pair"
 PERMITS = "/run/aos"

@@ -10,11 +10,12 @@ changed CR does not restart a running peer by itself.
 """
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 from k8sdeployment.pair import containers, fencing, paths, timing
 from k8sdeployment.pair.corosync import corosync_conf
-from k8sdeployment.pair.model import Site, SNOPair, Workload
+from k8sdeployment.pair.model import PoisonPill, Site, SNOPair, Workload
 from k8sdeployment.pair.rbac import ACCOUNT, SET, Manifest, access, conducting
 
 NAME = SET
@@ -88,6 +89,8 @@ def _peer(pair: SNOPair, site: Site) -> Manifest:
 def _pod(pair: SNOPair, site: Site) -> dict[str, Any]:
     secrets, trust = fencing_secrets(pair, site), fencing.trust(pair.spec.other(site.name))
     votes = [containers.qdevice(pair)] if pair.spec.quorum.arbitrator is not None else []
+    pill = pair.spec.fencing.poison_pill
+    hears = [] if pill is None else [containers.sbd(pair, site, pill)]
     return {
         "hostNetwork": True,
         "hostPID": True,
@@ -100,7 +103,7 @@ def _pod(pair: SNOPair, site: Site) -> dict[str, Any]:
         "tolerations": [{"operator": "Exists"}],
         "affinity": {"nodeAffinity": _this_node(site)},
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        "initContainers": [containers.settle(pair), containers.corosync(pair), *votes],
+        "initContainers": [containers.settle(pair), containers.corosync(pair), *hears, *votes],
         "containers": [containers.pacemaker(pair, secrets, trust), containers.pcsd(pair),
                        containers.conductor(pair, secrets, trust)],
         "volumes": _volumes(pair, site),
@@ -113,7 +116,7 @@ def _this_node(site: Site) -> dict[str, Any]:
 
 
 def _volumes(pair: SNOPair, site: Site) -> list[dict[str, Any]]:
-    arbitrator = pair.spec.quorum.arbitrator
+    arbitrator, pill = pair.spec.quorum.arbitrator, pair.spec.fencing.poison_pill
     return [
         {"name": "corosync", "projected": {"sources": [_conf_source(), _authkey_source(pair)]}},
         {"name": "workloads", "configMap": {"name": CONFIGURATION, "items": [{"key": WORKLOADS, "path": WORKLOADS}]}},
@@ -130,6 +133,7 @@ def _volumes(pair: SNOPair, site: Site) -> list[dict[str, Any]]:
             "defaultMode": 0o400,
             "items": [{"key": key, "path": key} for key in NSS_DATABASE],
         }} for one in (arbitrator,) if one is not None),
+        *(() if pill is None else _pill(pill)),
         {"name": "account", "projected": {"sources": _account_sources()}},
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}},
         {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
@@ -138,6 +142,15 @@ def _volumes(pair: SNOPair, site: Site) -> list[dict[str, Any]]:
         *(_host(name, f"{paths.HOST_STATE}/{name}") for name in _STATE),
         _host("permits", paths.PERMITS),
     ]
+
+
+def _pill(pill: PoisonPill) -> Iterator[dict[str, Any]]:
+    """The shared disk, and the watchdog where no device plugin hands it over. Outside /dev it is no device but what
+    stands for one where a pair is tried without; kubelet knows no name for that."""
+    yield {"name": "pill", "persistentVolumeClaim": {"claimName": pill.claim}}
+    if pill.watchdog_resource is None:
+        kind = {"type": "CharDevice"} if pill.watchdog.startswith("/dev/") else {}
+        yield {"name": "watchdog", "hostPath": {"path": pill.watchdog, **kind}}
 
 
 def _conf_source() -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import Optional
 
+from k8sdeployment.pair import poison
 from k8sdeployment.pair.fencing import by_certificate, shoots
 from k8sdeployment.pair.model import (
-    DELAYS, MOST_LINKS, MOST_WORKLOADS, Device, Quorum, Replicas, SiteFencing, Spec, Workload)
+    DELAYS, MOST_LINKS, MOST_WORKLOADS, Quorum, Replicas, SiteFencing, Spec, Workload)
 from k8sdeployment.pair.references import Part
 from k8sdeployment.pair.rule import Holes, Rule
 from k8sdeployment.pair.values import DURATION, duration, seconds
@@ -108,12 +109,6 @@ def _order(replicas: Replicas) -> Optional[Holes]:
 
 def _never_empty(work: Workload) -> Optional[Holes]:
     return {"min": work.replicas.min} if work.gate and work.replicas.min > 0 else None
-
-
-def _diskless(device: Device) -> Optional[Holes]:
-    diskless = device.agent == "fence_watchdog" or (
-        device.agent == "fence_sbd" and "devices" not in device.parameters)
-    return {"agent": device.agent} if diskless else None
 
 
 def _unheeded(fencing: SiteFencing) -> Optional[Holes]:
@@ -220,8 +215,5 @@ RULES = (
          "!has(self.caRef) || self.devices.exists(d, d.agent == 'fence_redfish' && "
          "!d.parameters.exists(p, p in ['ssl_insecure', 'ssl-insecure']))",
          "no device heeds it; fence_redfish alone does, and not with ssl_insecure", _unheeded),
-    Rule(Device, ".agent",
-         "self.agent != 'fence_watchdog' && (self.agent != 'fence_sbd' || 'devices' in self.parameters)",
-         "{agent} without a shared disk (parameter devices) does not protect two sites: after a split both stay "
-         "quorate and go on", _diskless, {"agent": "self.agent"}),
+    *poison.RULES,
 )

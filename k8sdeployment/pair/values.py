@@ -41,6 +41,9 @@ SUBDOMAIN = Form(rf"{_PART}(\.{_PART})*", 253,
                  "'{value}' is not a valid name; use lower-case letters, digits, '-' and '.' (at most 253)")
 KEY = Form("[-._a-zA-Z0-9]+", 253, "'{value}' is not a key of a Secret; use letters, digits, '-', '_' and '.'")
 AGENT = Form("fence_[a-z0-9_]+", 63, "'{value}' is not a fence agent; write the name of its program, fence_ipmilan say")
+PATH = Form("/[-._/a-zA-Z0-9]+", 255, "'{value}' is not the path of a device; write it whole, /dev/watchdog say")
+RESOURCE = Form(rf"{_PART}(\.{_PART})*/[-._a-zA-Z0-9]{{1,63}}", 317, "'{value}' is not the name of a device plugin's "
+                "resource; write it as the node's status does, example.org/watchdog say")
 HOST = Form("[-.:a-zA-Z0-9]+", 253, "'{value}' is neither a host name nor an IP address")
 TEXT = Form("[^\\x00-\\x1f\\x7f]+", 1024, "must be one line of text, neither empty nor with control characters")
 DURATION = Form("[0-9]{1,6}(ms|s|m|h)", 8, "'{value}' is not a duration; write a whole number of at most six digits "
@@ -113,6 +116,8 @@ Label = Annotated[str, AfterValidator(LABEL.check), WithJsonSchema(LABEL.schema(
 Subdomain = Annotated[str, AfterValidator(SUBDOMAIN.check), WithJsonSchema(SUBDOMAIN.schema())]
 Key = Annotated[str, AfterValidator(KEY.check), WithJsonSchema(KEY.schema())]
 AgentName = Annotated[str, AfterValidator(AGENT.check), WithJsonSchema(AGENT.schema())]
+DevicePath = Annotated[str, AfterValidator(PATH.check), WithJsonSchema(PATH.schema())]
+ResourceName = Annotated[str, AfterValidator(RESOURCE.check), WithJsonSchema(RESOURCE.schema())]
 Host = Annotated[str, AfterValidator(HOST.check), WithJsonSchema(HOST.schema())]
 Text = Annotated[str, AfterValidator(TEXT.check), WithJsonSchema(TEXT.schema())]
 

@@ -12,7 +12,7 @@ from k8sdeployment.pair import gating, installation, parity
 from k8sdeployment.pair.peerpod import NSS_DATABASE
 from tests.agent.kernel import needs_host
 from tests.operator.conftest import HOME, NODE, Site
-from tests.pair.sample import ARBITRATED, pair
+from tests.pair.sample import ARBITRATED, pair, poisoned
 
 pytestmark = [pytest.mark.lab, needs_host]
 
@@ -103,6 +103,22 @@ def test_the_peer_is_not_renewed_before_its_secrets_are_there(site: Site) -> Non
     site.secret("arbitrator", *NSS_DATABASE)
     site.until(lambda: (generation() == 2 and has_arbitrator()) or None, "the renewed peer")
     site.done_waiting("Secret arbitrator")
+
+
+def test_a_peer_that_runs_is_not_renewed_before_the_shared_disk_is_there(site: Site) -> None:
+    def generation() -> int:
+        found = site.at_home("statefulsets", "peer")
+        return int(found["metadata"]["generation"]) if found else 0
+    site.secrets()
+    site.pair(workloads=[])
+    site.start()
+    site.until(lambda: generation() == 1 or None, "the peer")
+    site.pair(workloads=[], **poisoned())
+    assert "of volumeMode Block" in site.waiting("PersistentVolumeClaim pill is missing in namespace aos-sno-pair")
+    assert generation() == 1
+    site.claim("pill")
+    site.until(lambda: generation() == 2 or None, "the renewed peer")
+    site.done_waiting("PersistentVolumeClaim pill")
 
 
 def test_the_next_image_is_brought_before_the_peer_is_renewed(site: Site) -> None:

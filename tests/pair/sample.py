@@ -40,6 +40,13 @@ def methods() -> list[Document]:
     return sites
 
 
+def poisoned() -> Document:
+    """Fields of a spec: the first site ends itself when the shared disk says so, should its BMC not answer."""
+    sites = [site("site-a", 11, "10s"), site("site-b", 12, "1s")]
+    sites[0]["fencing"]["devices"].append({"agent": "fence_sbd"})
+    return {"sites": sites, "fencing": {"poisonPill": {"claim": "pill"}}}
+
+
 def document(**spec: Any) -> Document:
     """The CR of a whole pair; keyword arguments replace fields of its spec."""
     return {

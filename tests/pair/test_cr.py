@@ -56,6 +56,15 @@ def put(path: str, value: object) -> Change:
     return change
 
 
+def pilled(more: Change) -> Change:
+    """The first site is fenced by the shared disk, and something more."""
+    def change(changed: Document) -> None:
+        changed["spec"]["sites"][0]["fencing"]["devices"] = [{"agent": "fence_sbd"}]
+        changed["spec"]["fencing"] = {"poisonPill": {"claim": "pill"}}
+        more(changed["spec"])
+    return change
+
+
 REFUSED: dict[str, tuple[Change, str]] = {
     "one site": (put("sites", [site("site-a", 11, "10s")]), "spec.sites: a pair has exactly two sites, not 1"),
     "three sites": (
@@ -127,10 +136,31 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "spec.sites[0].fencing.knownHostsRef.key: 'a/b' is not a key of a Secret",
     ),
     "poison pill without a disk": (
-        put(f"{DEVICE}.agent", "fence_sbd"),
-        "spec.sites[0].fencing.devices[0].agent: fence_sbd without a shared disk (parameter devices) does not protect",
+        put("sites.0.fencing.devices", [{"agent": "fence_sbd"}]),
+        "spec.fencing.poisonPill: site-a is fenced by fence_sbd, which needs it; name the claim of the disk",
     ),
-    "poison pill by watchdog": (put(f"{DEVICE}.agent", "fence_watchdog"), "fence_watchdog without a shared disk"),
+    "poison pill without an agent": (
+        put("fencing", {"poisonPill": {"claim": "pill"}}), "spec.fencing.poisonPill: no device heeds it"),
+    "poison pill by watchdog": (
+        put("sites.0.fencing.devices", [{"agent": "fence_watchdog"}]),
+        "spec.sites[0].fencing.devices[0].agent: fence_watchdog does not protect two sites",
+    ),
+    "poison pill on a disk of one's own": (
+        pilled(lambda spec: spec["sites"][0]["fencing"]["devices"][0].update(parameters={"devices": "/dev/sdb"})),
+        "spec.sites[0].fencing.devices[0].parameters: devices of fence_sbd is set by the pair itself",
+    ),
+    "poison pill without a watchdog": (
+        pilled(lambda spec: spec["fencing"]["poisonPill"].update(watchdog="/dev/null")),
+        "spec.fencing.poisonPill.watchdog: /dev/null is no watchdog",
+    ),
+    "a watchdog that is no path": (
+        pilled(lambda spec: spec["fencing"]["poisonPill"].update(watchdog="watchdog0")),
+        "spec.fencing.poisonPill.watchdog: 'watchdog0' is not the path of a device",
+    ),
+    "a watchdog by a resource that is none": (
+        pilled(lambda spec: spec["fencing"]["poisonPill"].update(watchdogResource="watchdog")),
+        "spec.fencing.poisonPill.watchdogResource: 'watchdog' is not the name of a device plugin's resource",
+    ),
     "an address twice, spelled twice": (
         put("sites", [site("site-a", 11, "10s") | {"addresses": ["2001:db8::1"]},
                       site("site-b", 12, "1s") | {"addresses": ["2001:DB8:0::1"]}]),
@@ -187,8 +217,7 @@ def test_a_value_below_parameters_is_never_repeated() -> None:
 
 def test_a_poison_pill_on_a_shared_disk_is_taken() -> None:
     changed = document()
-    put(f"{DEVICE}.agent", "fence_sbd")(changed)
-    put(f"{DEVICE}.parameters", {"devices": "/dev/disk/by-id/pill"})(changed)
+    pilled(lambda spec: spec["fencing"]["poisonPill"].update(watchdogResource="example.org/watchdog"))(changed)
     assert refusal(changed) == []
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from k8sdeployment.pair import fencing, pacemaker, paths, timing
 from k8sdeployment.pair.model import Device, SNOPair
-from tests.pair.sample import pair, site
+from tests.pair.sample import pair, poisoned, site
 
 Argv = pacemaker.Argv
 
@@ -131,7 +131,18 @@ def test_the_password_s_file_is_named_to_ipmitool_s_wrapper_and_read_for_the_oth
         "ipmitool_path": "/usr/libexec/aos/ipmitool",
         "password_script": "/usr/libexec/aos/secret --path fence-b-1 bmc password"}
     assert told("fence_redfish") == {"password_script": "/usr/libexec/aos/secret fence-b-1 bmc password"}
-    assert fencing.device_parameters(Device(agent="fence_sbd"), "fence-b-1") == {}
+    assert fencing.device_parameters(Device(agent="fence_apc"), "fence-b-1") == {}
+
+
+def test_a_poison_pill_is_written_to_the_shared_disk_for_the_site_and_resets_it() -> None:
+    """Switched off, a site would need somebody to switch it on again."""
+    of = pair(**poisoned())
+    (device,) = [argv for argv in commands(of, "stonith", "create") if argv[3] == "fence_sbd"]
+    told = {"devices=/dev/snopair-pill", "plug=site-a", "pcmk_host_list=site-a", "pcmk_off_action=reboot"}
+    assert told <= set(device)
+    sbd = of.spec.sites[0].fencing.devices[1]
+    assert fencing.proof(sbd, "fence-site-a-2") == "action=status\ndevices=/dev/snopair-pill\nplug=site-a\n"
+    assert "action=reboot" in fencing.order(sbd, "fence-site-a-2", "off")
 
 
 def test_an_ssh_key_is_named_by_its_file_and_the_proven_one_is_taken_by_ssh_s_wrapper() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from k8sdeployment.pair import peerpod, timing
 from k8sdeployment.pair.model import SNOPair
-from tests.pair.sample import ARBITRATED, document, methods, pair
+from tests.pair.sample import ARBITRATED, document, methods, pair, poisoned
 
 TWO = [
     {"name": "web", "terminationGrace": "20s"},
@@ -16,6 +16,7 @@ TWO = [
 ]
 MANAGED = pair(workloads=TWO)
 VOTED = pair(workloads=TWO, quorum=ARBITRATED)
+POISONED = pair(workloads=TWO, quorum=ARBITRATED, **poisoned())
 READ = ["get", "list", "watch"]
 SCALE = ["get", "update", "patch"]
 
@@ -45,7 +46,7 @@ def test_manifests_stand_in_the_order_in_which_they_can_be_applied() -> None:
         "ConfigMap", "StatefulSet"]
 
 
-@pytest.mark.parametrize("of", [MANAGED, VOTED])
+@pytest.mark.parametrize("of", [MANAGED, VOTED, POISONED])
 def test_nothing_is_privileged(of: SNOPair) -> None:
     for name, container in containers(of).items():
         context = container["securityContext"]
@@ -130,6 +131,31 @@ def modes(volumes: list[dict[str, Any]]) -> Iterator[int]:
             yield volume["secret"]["defaultMode"]
         for source in volume.get("projected", {}).get("sources", []):
             yield from (item["mode"] for item in source.get("secret", {}).get("items", []))
+
+
+def test_a_poison_pill_needs_the_disk_where_it_is_read_and_where_it_is_written() -> None:
+    assert "sbd" not in containers() and not any(one.get("volumeDevices") for one in containers().values())
+    for index, first in ((0, "yes"), (1, "no")):
+        assert [one["name"] for one in pod(POISONED, index)["initContainers"]] == [
+            "settle", "corosync", "sbd", "qdevice"], "it ends after Pacemaker, and Pacemaker begins after it"
+        found = containers(POISONED, index)
+        disk = [{"name": "pill", "devicePath": "/dev/snopair-pill"}]
+        assert {name for name, one in found.items() if one.get("volumeDevices") == disk} == {
+            "sbd", "pacemaker", "conductor"}
+        told = {one["name"]: one["value"] for one in found["sbd"]["env"]}
+        assert (told["SITE"], told["FIRST"], told["WATCHDOG"]) == (f"site-{'ab'[index]}", first, "/dev/watchdog")
+    volumes = {one["name"]: one for one in pod(POISONED)["volumes"]}
+    assert volumes["pill"] == {"name": "pill", "persistentVolumeClaim": {"claimName": "pill"}}
+    assert volumes["watchdog"]["hostPath"] == {"path": "/dev/watchdog", "type": "CharDevice"}
+
+
+def test_a_watchdog_may_come_from_a_device_plugin() -> None:
+    spec = poisoned()
+    spec["fencing"]["poisonPill"]["watchdogResource"] = "example.org/watchdog"
+    of = pair(**spec)
+    assert "watchdog" not in {one["name"] for one in pod(of)["volumes"]}
+    sbd = containers(of)["sbd"]
+    assert "watchdog" not in mounts(sbd) and sbd["resources"]["limits"] == {"example.org/watchdog": "1"}
 
 
 def test_only_corosync_sees_the_authkey() -> None:

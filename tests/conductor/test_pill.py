@@ -1,0 +1,113 @@
+"""The first process of the sbd container. sbd itself and a disk: tests/lab/test_pill.py."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from k8sdeployment.conductor import pill
+
+
+class Sbd:
+    """sbd, as far as its header goes: `dump` succeeds once there is one."""
+
+    def __init__(self, there: bool = False, makes: bool = True) -> None:
+        self.there, self.makes = there, makes
+        self.made: list[str] = []
+
+    def __call__(self, argv: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        assert argv[:2] == ["sbd", "-d"]
+        if argv[-1] == "create":
+            assert argv[3:-1] == ["-1", "5", "-4", "10"]
+            self.made.append(argv[2])
+            self.there = self.makes
+            return subprocess.CompletedProcess(argv, 0 if self.makes else 1, "", "no way\n")
+        assert argv[-1] == "dump"
+        return subprocess.CompletedProcess(argv, 0 if self.there else 1, "", "")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    file = tmp_path / "disk"
+    file.write_bytes(bytes(pill.HEADER * 2))
+    return file
+
+
+def test_a_header_that_is_there_is_left_alone(disk: Path) -> None:
+    sbd = Sbd(there=True)
+    assert pill.prepare(str(disk), True, sbd) == "" and not sbd.made
+
+
+def test_the_first_site_makes_the_header_on_a_blank_disk_and_the_other_one_waits(disk: Path) -> None:
+    sbd = Sbd()
+    assert "waiting until the pair's first site makes" in pill.prepare(str(disk), False, sbd) and not sbd.made
+    assert pill.prepare(str(disk), True, sbd) == "" and sbd.made == [str(disk)]
+    assert pill.prepare(str(disk), False, sbd) == ""
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("place", [0, 511, pill.HEADER - 1])
+def test_what_somebody_keeps_on_the_disk_is_never_written_over(disk: Path, place: int, first: bool) -> None:
+    with disk.open("r+b") as file:
+        file.seek(place)
+        file.write(b"x")
+    sbd = Sbd()
+    assert "is left alone; wipe its first MiB if it is free" in pill.prepare(str(disk), first, sbd)
+    assert not sbd.made
+
+
+def test_a_disk_that_is_not_there_or_takes_nothing_is_told(disk: Path) -> None:
+    assert "cannot be read: No such file" in pill.prepare(f"{disk}-2", True, Sbd())
+    disk.write_bytes(b"")
+    assert "is left alone" in pill.prepare(str(disk), True, Sbd()), "nothing was read, so nothing is known to be blank"
+    disk.write_bytes(bytes(pill.HEADER))
+    assert pill.prepare(str(disk), True, Sbd(makes=False)) == "sbd's header cannot be made on the shared disk: no way"
+
+
+def test_a_watchdog_gets_its_timeout_and_what_stands_for_one_cannot(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert "-T" in pill.command("site-a", str(tmp_path / "fifo"))
+    plain = pill.command("site-a", "/dev/watchdog")
+    assert "-T" not in plain and plain[-1] == "watch" and ["-n", "site-a"] == plain[5:7]
+
+
+class Output:
+    """A container's output, and its syslog."""
+
+    def __init__(self, directory: Path) -> None:
+        self.reading, self.writing = os.pipe()
+        self.words = pill.Words(str(directory / "log"), self.writing)
+        self.sbd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sbd.connect(str(directory / "log"))
+
+    def read(self) -> str:
+        return os.read(self.reading, 1 << 20).decode()
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Iterator[Output]:
+    made = Output(tmp_path)
+    yield made
+    made.sbd.close()
+    os.close(made.reading)
+    os.close(made.writing)
+
+
+def test_what_sbd_logs_is_told_without_syslogs_stamp(output: Output) -> None:
+    output.sbd.send(b"<29>Nov 28 01:02:03 sbd[12]:   notice: servant_md: Monitoring slot 0\0")
+    output.words.relay(5.0)
+    assert output.read() == "sbd[12]:   notice: servant_md: Monitoring slot 0\n"
+
+
+def test_an_output_that_nobody_reads_does_not_keep_sbd_waiting(output: Output) -> None:
+    """containerd is away: what sbd logs is dropped, for an sbd that waits is a host that its watchdog resets."""
+    output.sbd.setblocking(False)
+    for number in range(3000):
+        output.sbd.send(b"<29>" + b"x" * 500 + str(number).encode())
+        output.words.relay(5.0)
+    assert len(output.read()) < 3000 * 500
