@@ -2,8 +2,9 @@
 
     python -m lab.endure --name NAME --moves 20 --cuts 20 --splits 10
 
-The lab must be up and paired. Times are those of a client outside. Exit status 1 when an invariant was broken or one
-fault brought more than one fence, 2 when a cycle could not be judged.
+The lab must be up and paired. Before each split the site that it favours is drawn anew, and written into the CR. Times
+are those of a client outside. Exit status 1 when an invariant was broken, one fault brought more than one fence, or a
+split cost the favoured site its life, 2 when a cycle could not be judged.
 """
 
 from __future__ import annotations
@@ -51,6 +52,11 @@ class Tally:
             elif finding.outcome is Outcome.NOT_JUDGED and finding.invariant in JUDGED:
                 self.unjudged.append(line)
 
+    def favoured(self, number: int, verdict: Verdict, favoured: str) -> None:
+        """Who was to win a split must not be the one that was fenced."""
+        if any(fence.site == favoured for fence in verdict.fences):
+            self.broken.append(f"{self.kind} {number}: {favoured} was favoured, and was fenced")
+
     def line(self) -> str:
         row = sorted(self.seconds)
         middle = f"{row[0]:.1f} / {statistics.median(row):.1f} / {row[-1]:.1f} s" if row else "none"
@@ -71,12 +77,27 @@ def cut(lab: Lab, active: str) -> None:
     waiting.until(lambda: quiet(lab), "both sites online again", 180, lambda: explain(lab))
 
 
-def split(lab: Lab, active: str) -> None:
+def split(lab: Lab, _: str) -> None:
     """All links are cut until one side has been fenced; done when both are members again."""
     lab.cut()
     waiting.until(lambda: any(site.pid() is None for site in lab.sites.values()), "a fence", 60)
     lab.heal()
     waiting.until(lambda: quiet(lab), "both sites online again", 180, lambda: explain(lab))
+
+
+def favour(lab: Lab, favoured: str) -> None:
+    """Let that site win the next split: it is fenced later. Done when Pacemaker is configured so."""
+    whole = pairing.document(lab)
+    shortest, longest = sorted(pairing.DELAYS.values())
+    for site in whole["spec"]["sites"]:
+        site["fencing"]["delay"] = longest if site["name"] == favoured else shortest
+    pairing.change(lab, whole)
+    query = ["cibadmin", "--query", "--xpath", "//nvpair[@name='pcmk_delay_base']"]
+
+    def in_force() -> bool:
+        told = lab.sites[favoured].peer(query, check=False)
+        return f'"{favoured}:{longest}"' in told and f'"{OTHER[favoured]}:{longest}"' not in told
+    waiting.until(in_force, f"the pair favouring {favoured}", 60)
 
 
 KINDS: dict[str, Fault] = {"moves": move, "cuts": cut, "splits": split}
@@ -104,15 +125,22 @@ def main(name: str | None, moves: int, cuts: int, splits: int, seed: int | None,
     lab = Lab.attach(name)
     seed = random.randrange(10**6) if seed is None else seed
     order = ["moves"] * moves + ["cuts"] * cuts + ["splits"] * splits
-    random.Random(seed).shuffle(order)
+    dice = random.Random(seed)
+    dice.shuffle(order)
     directory = keep or Path(tempfile.mkdtemp(prefix="endure-"))
     directory.mkdir(parents=True, exist_ok=True)
     click.echo(f"seed {seed}, records in {directory}")
     tallies = {kind: Tally(kind) for kind in KINDS}
     for number, kind in enumerate(order, 1):
-        tally = tallies[kind]
-        tally.take(number, cycle(lab, KINDS[kind], directory / f"{number:03}-{kind}.jsonl"))
-        click.echo(f"{number:>3}/{len(order)} {kind:<6} {tally.seconds[-1]:5.1f} s, {tally.fences[-1]} fences")
+        tally, favoured = tallies[kind], dice.choice(list(OTHER)) if kind == "splits" else ""
+        if favoured:
+            favour(lab, favoured)
+        verdict = cycle(lab, KINDS[kind], directory / f"{number:03}-{kind}.jsonl")
+        tally.take(number, verdict)
+        tally.favoured(number, verdict, favoured)
+        click.echo(f"{number:>3}/{len(order)} {kind:<6} {tally.seconds[-1]:5.1f} s, {tally.fences[-1]} fences"
+                   + (f", {favoured} favoured" if favoured else ""))
+    favour(lab, max(pairing.DELAYS, key=lambda name: pairing.DELAYS[name]))
     _finish(list(tallies.values()))
 
 
