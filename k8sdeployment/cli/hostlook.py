@@ -23,6 +23,7 @@ class Net:
 
     bind: Callable[[str, int, sockets.Kind], str] = sockets.bind
     answers: Callable[[str, int, float], str] = sockets.answers
+    refuses: Callable[[str, int, float], bool] = sockets.refuses
     routes: Callable[[], list[sockets.Route]] = field(default=sockets.routes)
 
 
@@ -37,7 +38,12 @@ def look(spec: Spec, world: World, net: Net) -> Iterator[Finding]:
     yield from _networks(site, net.routes())
     now = connected(world)
     yield from _ports(spec, site, net, running=now is not None)
-    yield from _connected(now, site) if now is not None else _other(spec.other(site.name), site, net)
+    other = spec.other(site.name)
+    if now is None:
+        yield from _other(other, site, net)
+    else:
+        yield from _connected(now, site)
+        yield from _refused(now, other, site, net)
 
 
 def own_site(spec: Spec, net: Net) -> Optional[Site]:
@@ -98,6 +104,16 @@ def connected(world: World) -> Optional[dict[int, bool]]:
 def _connected(now: dict[int, bool], site: Site) -> Iterator[Finding]:
     for link, up in now.items():
         yield Finding("ok" if up else "fail", "links", f"link {link} is {'connected' if up else 'down'}", site.name)
+
+
+def _refused(now: dict[int, bool], other: Site, site: Site, net: Net) -> Iterator[Finding]:
+    """pcsd runs where Corosync does. A firewall that refuses in its host's place would do so for a dead host, too, and
+    fence_gone would take that for a living one."""
+    for link, address in enumerate(other.addresses):
+        if now.get(link) and net.refuses(str(address), PCSD, PATIENCE):
+            yield Finding("warn", "links", f"link {link}: {address} of {other.name} refuses {PCSD}/tcp though its peer "
+                          "runs; if a firewall does that, it does so for a dead site, too, and every fence fails: let "
+                          "it pass the port, or drop it", site.name)
 
 
 def _other(other: Site, site: Site, net: Net) -> Iterator[Finding]:

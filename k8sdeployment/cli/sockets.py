@@ -51,6 +51,15 @@ def answers(address: str, port: int, seconds: float) -> str:
     return ""
 
 
+def refuses(address: str, port: int, seconds: float) -> bool:
+    """Whether somebody says that nobody listens there: the host, or a firewall in its place."""
+    try:
+        socket.create_connection((address, port), timeout=seconds).close()
+    except OSError as error:
+        return isinstance(error, ConnectionRefusedError)
+    return False
+
+
 def routes(proc: Path = PROC) -> list[Route]:
     """The networks that this host stands in. Routes by way of a router are none of them."""
     found = []

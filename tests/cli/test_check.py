@@ -86,7 +86,8 @@ def net(**changed: Any) -> hostlook.Net:
         return "" if address in ("192.0.2.11", "198.51.100.11", "0.0.0.0") else "EADDRNOTAVAIL"
     routes = [sockets.Route(ipaddress.ip_network(one), f"eth{number}")
               for number, one in enumerate(("192.0.2.0/24", "198.51.100.0/25"))]
-    return hostlook.Net(**{"bind": bind, "answers": lambda *_: "", "routes": lambda: routes, **changed})
+    known = {"bind": bind, "answers": lambda *_: "", "refuses": lambda *_: False, "routes": lambda: routes}
+    return hostlook.Net(**{**known, **changed})
 
 
 LINKS = """Local node ID 1, transport knet
@@ -147,6 +148,15 @@ def test_where_the_peer_runs_its_ports_are_its_own_and_corosync_tells_the_links(
         tmp_path, net(), LINKS)
 
 
+def test_a_firewall_that_refuses_in_the_place_of_a_site_is_told(tmp_path: Path) -> None:
+    """Of a dead site it would say that it lives. What is down, and what does not run yet, tells nothing of it."""
+    refusing = {"bind": lambda address, port, kind: "EADDRINUSE" if port else net().bind(address, port, kind),
+                "refuses": lambda *_: True}
+    told = [sentence for level, _, sentence in look(tmp_path, net(**refusing), LINKS) if level == "warn"]
+    assert len(told) == 1 and told[0].startswith("link 0: 192.0.2.12 of site-b refuses 2224/tcp though its peer runs")
+    assert not [one for one in look(tmp_path, net(refuses=lambda *_: True)) if one[0] == "warn"]
+
+
 @pytest.mark.parametrize("kind", ["tcp", "udp"])
 def test_a_real_port(kind: sockets.Kind) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as taken:
@@ -154,8 +164,9 @@ def test_a_real_port(kind: sockets.Kind) -> None:
         port = taken.getsockname()[1]
         if kind == "tcp":
             assert sockets.answers("127.0.0.1", port, 1.0) == "", "refused is an answer"
+            assert sockets.refuses("127.0.0.1", port, 1.0)
             taken.listen(1)
-            assert sockets.answers("127.0.0.1", port, 1.0) == ""
+            assert sockets.answers("127.0.0.1", port, 1.0) == "" and not sockets.refuses("127.0.0.1", port, 1.0)
         assert sockets.bind("127.0.0.1", port, kind) == "EADDRINUSE"
     assert sockets.bind("127.0.0.1", port, kind) == ""
     assert sockets.bind("192.0.2.99", 0, kind) == "EADDRNOTAVAIL"
