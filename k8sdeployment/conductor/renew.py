@@ -9,6 +9,7 @@ from k8sdeployment.conductor.api import AgentError, SiteApi
 from k8sdeployment.conductor.cluster import Cluster
 from k8sdeployment.pair import pacemaker, roll
 from k8sdeployment.pair.cib import ROLL, Element, known, property_value, section
+from k8sdeployment.pair.fencing import PILL
 from k8sdeployment.pair.model import SNOPair
 from k8sdeployment.pair.roll import Next, Seen, Step
 from k8sdeployment.pair.status import Node, PairStatus
@@ -40,7 +41,7 @@ class Renewal:
         found = roll.decide(Seen(
             site=self.site, pod=self.pod, old=old, leaving=leaving, maintenance=view.maintenance,
             whole=view.all_online() and settled and not (old and self.cluster.unheard()), settled=settled,
-            quorate=view.quorate, away=self._away(pair, view.nodes), lock=lock))
+            quorate=view.quorate, away=self._away(pair, view.nodes), deaf=self._deaf(pair, view.nodes), lock=lock))
         self._do(found, lock)
         return found
 
@@ -57,6 +58,11 @@ class Renewal:
         if self._gone_since is None:
             self._gone_since = self.clock()
         return self.clock() - self._gone_since
+
+    def _deaf(self, pair: SNOPair, nodes: Mapping[str, Node]) -> bool:
+        other = pair.spec.other(self.site)
+        node = nodes.get(other.name)
+        return (node is None or not node.clean) and any(device.agent == PILL for device in other.fencing.devices)
 
     def _outdated(self) -> bool:
         """Asked now and then; while the API is away nothing is renewed, for nothing would make the new pod."""

@@ -55,7 +55,8 @@ class Seen:
     `old`: the StatefulSet has a newer pod template. `leaving`: the CR is being deleted. `whole`: both sites are clean
     members of a quorate cluster, and the arbitrator answers where there is one. `settled`: this site is a clean member
     of a quorate cluster and its executor has told of every resource. `away`: seconds since the other site was a clean
-    member, 0 while it is one.
+    member, 0 while it is one. `deaf`: it is not known to be off, and is fenced by a poison pill, which nobody reads
+    there while its peer is away.
     """
 
     site: str
@@ -67,6 +68,7 @@ class Seen:
     settled: bool
     quorate: bool
     away: float
+    deaf: bool
     lock: Optional[Lock]
 
 
@@ -120,6 +122,10 @@ def _others(seen: Seen, lock: Lock) -> Next:
         # Maintenance mode is what keeps the workloads of a site without quorum running.
         return Next(Step.NOTHING, f"{lock.site} went to renew its peer and did not come back; {seen.site} has no "
                     "quorum and leaves everything as it is")
+    if seen.away > PATIENCE and seen.deaf:
+        # Its peer took the watchdog's guard along in order, and its workloads may run on.
+        return Next(Step.NOTHING, f"{lock.site} went to renew its peer and did not come back, and may not hear that it "
+                    f"shall end itself: make sure that it is off, then `snopair confirm {lock.site}`")
     if seen.away > PATIENCE:
         return Next(Step.END, f"{lock.site} went to renew its peer and did not come back for {seen.away:.0f} s")
     return Next(Step.NOTHING, f"{lock.site} renews its peer")

@@ -44,7 +44,7 @@ def look(world: World, site: int, patient: bool = True) -> Seen:
     return Seen(site=SITES[site], pod="old" if here.old else "new", old=here.old, leaving=here.leaving,
                 maintenance=world.maintenance, whole=here.place == there.place == "member",
                 settled=here.place == "member", quorate=here.place == "member",
-                away=0.0 if other else (1.0 if patient else PATIENCE + 1),
+                away=0.0 if other else (1.0 if patient else PATIENCE + 1), deaf=False,
                 lock=world.lock)
 
 
@@ -122,6 +122,15 @@ def test_a_site_without_quorum_does_not_end_the_maintenance_that_keeps_its_workl
     world = World(peers=(Peer("dead"), Peer(old=False)), lock=Lock(False, "site-a", "old", False), maintenance=True)
     found = decide(replace(look(world, 1, patient=False), quorate=False, settled=False))
     assert found.step is Step.NOTHING and "has no quorum" in found.why
+
+
+def test_a_site_that_cannot_hear_its_poison_pill_is_not_given_up_before_a_person_knows_it_off() -> None:
+    """sbd ended with the peer, in order and so without the watchdog: its message would count as heard all the same."""
+    world = World(peers=(Peer("dead"), Peer(old=False)), lock=Lock(False, "site-a", "old", False), maintenance=True)
+    lost = look(world, 1, patient=False)
+    found = decide(replace(lost, deaf=True))
+    assert found.step is Step.NOTHING and "then `snopair confirm site-a`" in found.why
+    assert decide(lost).step is Step.END, "confirmed, it is no longer deaf"
 
 
 def test_a_peer_is_not_renewed_while_the_other_site_is_away() -> None:
