@@ -11,13 +11,11 @@ from pathlib import Path
 from docker.errors import APIError, NotFound
 
 from lab import engine as engines
-from lab import hostproc, make, shell
+from lab import hostproc, loops, make
 from lab.engine import Engine
 from lab.errors import LabError
 from lab.names import LABEL
 from lab.state import LabState
-
-LOOPS = Path("/sys/block")
 
 
 def sweep(state: LabState, keep_logs: bool = False) -> str:
@@ -70,19 +68,12 @@ def _networks(engine: Engine, name: str) -> int:
 
 
 def _disks(engine: Engine, name: str) -> int:
-    """Loop devices first: kubelet makes them for block volumes and leaks them when its site dies."""
+    """Loop devices first: kubelet makes them for block volumes that are files, and leaks them when its site dies."""
     found = engine.client.volumes.list(filters={"label": f"{LABEL}={name}"})
     for volume in found:
-        for device in loops_over(volume.attrs["Mountpoint"]):
-            shell.run(["losetup", "--detach", device])
+        loops.release(volume.attrs["Mountpoint"])
         volume.remove(force=True)
     return len(found)
-
-
-def loops_over(directory: str, block: Path = LOOPS) -> list[str]:
-    """The loop devices whose file lies under the directory."""
-    backing = ((file.parent.parent.name, file.read_text()) for file in sorted(block.glob("loop*/loop/backing_file")))
-    return [f"/dev/{name}" for name, path in backing if path.startswith(f"{directory}/")]
 
 
 def _save_logs(engine: Engine, state: LabState) -> None:
