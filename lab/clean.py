@@ -1,7 +1,7 @@
 """Remove everything that belongs to a lab, in whatever state a crash left it.
 
 What the engine knows is found by its label; what it forgot is found by the kernel: processes that have the lab's state
-directory mounted, loop devices over its disks.
+directory mounted, its watchdogs, loop devices over its disks.
 """
 
 import contextlib
@@ -24,14 +24,21 @@ def sweep(state: LabState, keep_logs: bool = False) -> str:
     engine = engines.connect(state.engine_directory)
     if keep_logs:
         _save_logs(engine, state)
+    end_watchdogs(state)
     counts = {"container": _containers(engine, state.name), "orphaned process": _orphans(state),
               "network": _networks(engine, state.name), "disk": _disks(engine, state.name)}
+    loops.release(state.pill_directory)
     engine.client.close()
     if engine.own:
         engines.stop_service(state.engine_directory)
     state.remove(keep_logs)
     words = [f"{count} {kind}{_plural(kind) if count > 1 else ''}" for kind, count in counts.items() if count]
     return ", ".join(words) or ("a state directory" if known else "")
+
+
+def end_watchdogs(state: LabState) -> None:
+    """End what watches the sites from outside, before they die; no power is cut for that."""
+    hostproc.end(hostproc.with_argument(str(state.pill_ready)), signal.SIGTERM)
 
 
 def _plural(kind: str) -> str:
