@@ -1,7 +1,7 @@
 """Remove everything that belongs to a lab, in whatever state a crash left it.
 
 What the engine knows is found by its label; what it forgot is found by the kernel: processes that have the lab's state
-directory mounted, loop devices over its disks.
+directory mounted, its watchdogs, loop devices over its disks.
 """
 
 import contextlib
@@ -11,13 +11,11 @@ from pathlib import Path
 from docker.errors import APIError, NotFound
 
 from lab import engine as engines
-from lab import hostproc, make, shell
+from lab import hostproc, loops, make
 from lab.engine import Engine
 from lab.errors import LabError
 from lab.names import LABEL
 from lab.state import LabState
-
-LOOPS = Path("/sys/block")
 
 
 def sweep(state: LabState, keep_logs: bool = False) -> str:
@@ -26,14 +24,21 @@ def sweep(state: LabState, keep_logs: bool = False) -> str:
     engine = engines.connect(state.engine_directory)
     if keep_logs:
         _save_logs(engine, state)
+    end_watchdogs(state)
     counts = {"container": _containers(engine, state.name), "orphaned process": _orphans(state),
               "network": _networks(engine, state.name), "disk": _disks(engine, state.name)}
+    loops.release(state.pill_directory)
     engine.client.close()
     if engine.own:
         engines.stop_service(state.engine_directory)
     state.remove(keep_logs)
     words = [f"{count} {kind}{_plural(kind) if count > 1 else ''}" for kind, count in counts.items() if count]
     return ", ".join(words) or ("a state directory" if known else "")
+
+
+def end_watchdogs(state: LabState) -> None:
+    """End what watches the sites from outside, before they die; no power is cut for that."""
+    hostproc.end(hostproc.with_argument(str(state.pill_ready)), signal.SIGTERM)
 
 
 def _plural(kind: str) -> str:
@@ -70,19 +75,12 @@ def _networks(engine: Engine, name: str) -> int:
 
 
 def _disks(engine: Engine, name: str) -> int:
-    """Loop devices first: kubelet makes them for block volumes and leaks them when its site dies."""
+    """Loop devices first: kubelet makes them for block volumes that are files, and leaks them when its site dies."""
     found = engine.client.volumes.list(filters={"label": f"{LABEL}={name}"})
     for volume in found:
-        for device in loops_over(volume.attrs["Mountpoint"]):
-            shell.run(["losetup", "--detach", device])
+        loops.release(volume.attrs["Mountpoint"])
         volume.remove(force=True)
     return len(found)
-
-
-def loops_over(directory: str, block: Path = LOOPS) -> list[str]:
-    """The loop devices whose file lies under the directory."""
-    backing = ((file.parent.parent.name, file.read_text()) for file in sorted(block.glob("loop*/loop/backing_file")))
-    return [f"/dev/{name}" for name, path in backing if path.startswith(f"{directory}/")]
 
 
 def _save_logs(engine: Engine, state: LabState) -> None:

@@ -73,7 +73,8 @@ class Boot:
 
 @dataclass(frozen=True)
 class Fence:
-    """A site fenced through its BMC. ``order`` is the first one given: "on" when the BMC had found the site off."""
+    """A site fenced through its BMC, or by its own hand. ``order`` is the first one given: "on" when the BMC had found
+    the site off."""
 
     site: str
     asked: float
@@ -84,6 +85,8 @@ FAULTS = frozenset({
     "power-off", "power-reset", "cut", "api-stop", "kubelet-stop", "containerd-stop", "fault",
 })
 ORDERS = frozenset({"off", "reset", "on"})
+# A site that ended itself, as sbd does with a poison pill: a fence whose order nobody outside saw.
+SELF_FENCE = "self-fence"
 CAUSES = FAULTS | {"move", "power-on", "heal", "api-start"}
 
 
@@ -191,7 +194,8 @@ def _boot_end(sure: list[Stretch[Runtime]], begun: Stretch[Runtime]) -> float:
 
 
 def fences(events: Iterable[Event]) -> list[Fence]:
-    """Every fence, told from the BMC's events: the lab's own power switch does not go through the BMC.
+    """Every fence, told from the BMC's events, for the lab's own power switch does not go through the BMC; and from
+    those of sites that ended themselves.
 
     A fence begins with the first order to a site and ends when the site runs again. Who fences a site that is off
     already finds that out by asking, and only orders "on".
@@ -199,15 +203,22 @@ def fences(events: Iterable[Event]) -> list[Fence]:
     found: list[Fence] = []
     under_way: set[str] = set()
     for event in events:
-        site, order = event.site, event.detail.partition(" asked")[0]
+        site, order = event.site, _order(event)
         if site is None:
             continue
-        if event.what == "bmc" and order in ORDERS and site not in under_way:
+        if order in ORDERS and site not in under_way:
             under_way.add(site)
             found.append(Fence(site, event.mono, order))
         elif event.what == "power-on" or event.what == "bmc" and event.detail.startswith("on: the site runs"):
             under_way.discard(site)
     return found
+
+
+def _order(event: Event) -> str:
+    """What the event shows to have been ordered, "" for nothing."""
+    if event.what == SELF_FENCE:
+        return "off"
+    return event.detail.partition(" asked")[0] if event.what == "bmc" else ""
 
 
 def cut_links(events: Iterable[Event], mono: float) -> set[int]:

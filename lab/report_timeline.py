@@ -24,6 +24,7 @@ WORDS: dict[str, str] = {
     "containerd-stop": "containerd of {site} stopped", "containerd-start": "containerd of {site} started",
     "cut": "{detail} between the sites cut", "heal": "{detail} between the sites mended",
     "move": "{detail}", "note": "{detail}", "bmc": "BMC of {site}: {detail}",
+    facts.SELF_FENCE: "{site} ended itself", "watchdog": "watchdog of {site}: {detail}",
 }
 BMC_WORDS = {
     "off asked": "the BMC of {site} is told to cut its power", "reset asked": "the BMC of {site} is told to reset it",
@@ -53,7 +54,7 @@ def marks(events: Iterable[Event]) -> list[Mark]:
         pattern = BMC_WORDS.get(event.detail) if event.what == "bmc" else None
         pattern = pattern or WORDS.get(event.what, "{what} {site} {detail}")
         text = pattern.format(what=event.what, site=event.site or "", detail=event.detail).strip()
-        fence = event.what == "bmc" and (event.site, event.mono) in fenced
+        fence = event.what in ("bmc", facts.SELF_FENCE) and (event.site, event.mono) in fenced
         found.append(Mark(event.mono, event.site, f"fence: {text}{_found_off(event)}" if fence else text, fence))
     return found
 

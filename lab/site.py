@@ -63,6 +63,11 @@ class Site:
         pid = int(self._container_state().get("Pid") or 0)
         return pid if pid and hostproc.alive(pid) else None
 
+    def exit_code(self) -> Optional[int]:
+        """How the site's first process ended, by the engine; None while it runs."""
+        state = self._container_state()
+        return None if state["Running"] else int(state["ExitCode"])
+
     def power(self, order: str) -> None:
         """"off" kills the site and returns once it is dead; "on" returns once its first process runs; or "reset"."""
         orders: dict[str, Callable[[], None]] = {
@@ -147,8 +152,12 @@ class Site:
 
     def log_file(self, daemon: str) -> Path:
         """A daemon's log on the site's disk."""
-        disk = self._engine.client.volumes.get(self.plan.volume).attrs["Mountpoint"]
-        return Path(disk) / "log" / f"{daemon}.log"
+        return self.disk / "log" / f"{daemon}.log"
+
+    @property
+    def disk(self) -> Path:
+        """The site's /disk as the host sees it, with the site off, too."""
+        return Path(self._engine.client.volumes.get(self.plan.volume).attrs["Mountpoint"])
 
     def wait_api(self, seconds: float = 60) -> None:
         """Until the API answers ready at the management address."""

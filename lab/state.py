@@ -52,6 +52,16 @@ class LabState:
         """What the board knows and shows; it is there once a board was asked for."""
         return self.directory / "board"
 
+    @property
+    def pill_directory(self) -> Path:
+        """The disk that both sites share; it is there once one was asked for."""
+        return self.directory / "pill"
+
+    @property
+    def pill_ready(self) -> Path:
+        """Made by the watchdogs' process, which is known by this word of its command line."""
+        return self.pill_directory / "ready"
+
     def power_lock(self, site: SitePlan) -> Path:
         """Held by whoever switches the site's power: the lab or its BMC."""
         return self.bmc_directory(site) / "power.lock"
@@ -85,7 +95,7 @@ class LabState:
         if not keep_logs:
             shutil.rmtree(self.directory, ignore_errors=True)
             return
-        for part in ("sites", "bmc", "board", "engine"):
+        for part in ("sites", "bmc", "board", "pill", "engine"):
             shutil.rmtree(self.directory / part, ignore_errors=True)
         for part in (MANIFEST, COMPLETE):
             (self.directory / part).unlink(missing_ok=True)

@@ -64,7 +64,7 @@ def test_a_device_that_lies_starts_nothing_twice_and_is_named(lying: Lab, watch:
         began = time.monotonic()
         with pytest.raises(LabError, match="Couldn't fence site-a"):
             other.peer(["stonith_admin", "--reboot", "site-a", "--timeout", "60"], timeout=150)
-        said = waiting.until(lambda: _unproven(other), "the lie in the status", 30)
+        said = waiting.until(lambda: unproven(other), "the lie in the status", 30)
         assert f"fence-site-a-1 (fence_dummy): {LIED}" in said
         assert _proven(site), "its own devices are not concerned"
         rest(lab, 10)
@@ -83,7 +83,7 @@ def test_a_device_that_lies_starts_nothing_twice_and_is_named(lying: Lab, watch:
     put_right(lab)
 
 
-def _unproven(site: Site) -> str:
+def unproven(site: Site) -> str:
     """Why the site's conductor takes fencing for not proven; "" while it does not."""
     truth, message = pairing.condition(site, "FencingProven")
     return message if truth == "False" else ""
@@ -114,14 +114,14 @@ def two_devices(calm_pair: Lab) -> Iterator[Lab]:
 def test_behind_a_dead_device_the_second_one_fences(two_devices: Lab, watch: Watching) -> None:
     """site-b's Corosync hangs, its workload goes on: it is fenced by its BMC, and the workload runs on site-a, once."""
     lab, lost, survivor = two_devices, two_devices.sites["site-b"], two_devices.sites["site-a"]
-    said = waiting.until(lambda: _unproven(survivor) if _good(survivor) == {"fence-site-b-2"} else "",
+    said = waiting.until(lambda: unproven(survivor) if _good(survivor) == {"fence-site-b-2"} else "",
                          "the dead device named in the status, the other one proven", 150,
                          lambda: str(pairing.condition(survivor, "FencingProven")))
     assert said.startswith(DEAD) and "fence-site-b-2" not in said, said
     # The agent puts the time into what it says.
     assert any(one.startswith(f"fencing is not proven: {DEAD}") for one in _status(survivor)["attention"])
     assert _proven(lost), "it can fence site-a"
-    before = _last_recovery(survivor)
+    before = last_recovery(survivor)
     with watch() as seen:
         rest(lab)
         starts = (seen.told("site-a"),)
@@ -135,7 +135,7 @@ def test_behind_a_dead_device_the_second_one_fences(two_devices: Lab, watch: Wat
     held(verdict, "I1", "I2", "I3", "I4", "I8")
     assert [fence.site for fence in verdict.fences] == ["site-b"]
     assert len(pods_on(verdict.runs, "site-a")) == 1 and pairing.where(lab) == "site-a"
-    told = waiting.until(lambda: found if (found := _last_recovery(survivor)) != before else {},
+    told = waiting.until(lambda: found if (found := last_recovery(survivor)) != before else {},
                          "the recovery on record", 30)
     assert (told["origin"], told["target"], told["fencedBy"]) == ("site-b", "site-a", "fence-site-b-2")
 
@@ -152,7 +152,7 @@ def _good(site: Site) -> set[str]:
     return set(_status(site)["fencing"]["devices"])
 
 
-def _last_recovery(site: Site) -> dict[str, Any]:
+def last_recovery(site: Site) -> dict[str, Any]:
     """The newest that this site has on record; {} while there is none."""
     found = json.loads(pairing.snopair(site, "history", "-o", "json"))["recoveries"]
     return dict(found[0]) if found else {}

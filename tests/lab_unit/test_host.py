@@ -10,9 +10,9 @@ import pytest
 
 from lab import hostproc, waiting
 from lab.api import ready_since
-from lab.clean import loops_over
 from lab.engine import containers_conf
 from lab.errors import LabError
+from lab.loops import over_files
 from lab.shell import run
 
 MOUNTS = """22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
@@ -71,7 +71,7 @@ def test_loop_devices_over_a_disk_are_found(tmp_path: Path) -> None:
     for name, path in (("loop0", "/disks/one/a.img"), ("loop1", "/disks/one-more/b.img")):
         (tmp_path / name / "loop").mkdir(parents=True)
         (tmp_path / name / "loop" / "backing_file").write_text(path + "\n")
-    assert loops_over("/disks/one", tmp_path) == ["/dev/loop0"]
+    assert over_files("/disks/one", tmp_path) == ["/dev/loop0"]
 
 
 def test_podman_is_asked_for_no_more_than_it_may_hand_on() -> None:

@@ -80,6 +80,16 @@ def test_a_fence_is_told_by_the_bmc_s_orders_only() -> None:
     assert found == [("site-a", 3, "on"), ("site-b", 6, "reset"), ("site-b", 9, "off"), ("site-b", 11, "off")]
 
 
+def test_a_site_that_ended_itself_was_fenced_until_it_is_switched_on() -> None:
+    events = [
+        did(1, facts.SELF_FENCE, "site-b", "by reboot(2)"), did(2, "bmc", "site-b", "off asked"),
+        did(3, "power-on", "site-b"), did(4, facts.SELF_FENCE, "site-b", "by reboot(2)"),
+        did(5, "watchdog", "site-a", "silent for 5.1 s"), did(5.1, "power-off", "site-a"),
+    ]
+    found = [(fence.site, fence.asked - START, fence.order) for fence in facts.fences(events)]
+    assert found == [("site-b", 1, "off"), ("site-b", 4, "off")]
+
+
 def test_cut_links_add_up_and_heal() -> None:
     events = [did(1, "cut", detail="link 1"), did(2, "cut", detail="link 2"), did(3, "heal", detail="link 1")]
     assert [facts.cut_links(events, START + t) for t in (0.5, 1.5, 2.5, 3.5)] == [set(), {1}, {1, 2}, {2}]
