@@ -59,7 +59,7 @@ def _cluster(spec: Spec) -> Iterator[Argv]:
     yield (
         "property", "set",
         f"stonith-enabled={fencing}",
-        f"stonith-timeout={timing.FENCE}s",
+        f"stonith-timeout={timing.fence(spec)}s",
         "no-quorum-policy=stop",
         "start-failure-is-fatal=false",
         # A workload that leaves the CR is let go as it runs; whoever wants it stopped scales it down.

@@ -50,6 +50,13 @@ def test_the_delay_belongs_to_the_target_and_none_is_not_said() -> None:
     assert not [word for word in other if word.startswith("pcmk_delay_base")]
 
 
+@pytest.mark.parametrize("delays, limit", [(("10s", "1s"), 70), (("0s", "2500ms"), 63)])
+def test_a_fence_has_the_time_of_its_wait_too(delays: tuple[str, str], limit: int) -> None:
+    """Else Pacemaker 2.1.5 gives one up that waits for longer, each time before it began."""
+    of = pair(sites=[site("site-a", 11, delays[0]), site("site-b", 12, delays[1])])
+    assert f"stonith-timeout={limit}s" in {word for argv in commands(of, "property", "set") for word in argv}
+
+
 def test_devices_are_levels_in_their_order_each_with_the_links_word() -> None:
     sites = [site("site-a", 11, "10s"), site("site-b", 12, "1s")]
     sites[0]["fencing"]["devices"].append({"agent": "fence_redfish", "parameters": {"ip": "203.0.113.99"}})
