@@ -31,7 +31,7 @@ FAILURE_MEMORY = 4 * 3600
 def fence(spec: Spec) -> int:
     """Seconds for any fence together with the wait before it. Pacemaker 2.1.5 counts from the order on, and gives up
     one that waits for longer, each time before it began."""
-    return FENCE + -(-max(spec.fence_delays()) // 1000)
+    return FENCE + -(-(max(spec.fence_delays()) + (spec.fencing.active_delay or 0)) // 1000)
 
 
 def gone(spec: Spec) -> int:
