@@ -17,7 +17,7 @@ from k8sdeployment.pair.model import SNOPair
 from k8sdeployment.pair.status import PairStatus
 
 # Counts up whenever another configuration is made of the same CR. Two builds of one version may differ in it.
-EDITION = 4
+EDITION = 5
 
 
 @dataclass(frozen=True)

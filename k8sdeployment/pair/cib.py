@@ -18,17 +18,20 @@ _DEGRADED = "190"
 
 @dataclass(frozen=True)
 class Record:
-    """What the pair made last: the digest of the CR that it came from, and the ids of its elements."""
+    """What the pair made last: the digest of the CR that it came from, the ids of its elements, and which values it set
+    in what may hold a person's own, too."""
 
     digest: str = ""
     ids: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
 
 
 def record(cib: Element) -> Record:
     """The record in a CIB; an empty one where there is none."""
     try:
         found = json.loads(property_value(cib, APPLIED) or "{}")
-        return Record(str(found.get("digest", "")), tuple(map(str, found.get("ids", ()))))
+        ids, values = (tuple(map(str, found.get(name, ()))) for name in ("ids", "values"))
+        return Record(str(found.get("digest", "")), ids, values)
     except (ValueError, AttributeError, TypeError):
         return Record()
 

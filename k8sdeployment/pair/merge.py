@@ -42,11 +42,12 @@ def bare(cib: Element) -> Element:
 def merge(running: Element, wanted: Element, digest: str) -> Outcome:
     """The running CIB with the pair's part as it is wanted; `digest` stands for the CR that `wanted` was made of."""
     cib, before = copy.deepcopy(running), record(running)
-    changes = [*_values(cib, wanted, PROPERTIES, "property "),
-               *_values(cib, wanted, "rsc_defaults/meta_attributes", "default "),
+    changes = [*_set(cib, wanted, PROPERTIES, "property "),
+               *_set(cib, wanted, "rsc_defaults/meta_attributes", "default "),
                *_resources(cib, wanted), *_elements(cib, wanted)]
-    now = Record(digest, tuple(sorted(ids(wanted))))
+    now = Record(digest, tuple(sorted(ids(wanted))), tuple(sorted(_values(wanted))))
     changes += _drop(cib, set(before.ids) - set(now.ids))
+    changes += _unset(cib, set(before.values) - set(now.values))
     if changes or before != now:
         put(pairs(cib, PROPERTIES, wanted), APPLIED, json.dumps(asdict(now)))
     return Outcome(cib, tuple(changes))
@@ -54,7 +55,7 @@ def merge(running: Element, wanted: Element, digest: str) -> Outcome:
 
 # -- the parts ------------------------------------------------------------------------------------------------------
 
-def _values(cib: Element, wanted: Element, path: str, prefix: str) -> Iterator[str]:
+def _set(cib: Element, wanted: Element, path: str, prefix: str) -> Iterator[str]:
     yield from update(pairs(cib, path, wanted), wanted.iterfind(f"configuration/{path}/nvpair"), prefix)
 
 
@@ -116,6 +117,31 @@ def _drop(cib: Element, old: Collection[str]) -> Iterator[str]:
             if found.get("id") in old:
                 part(cib, f"configuration/{name}").remove(found)
                 yield f"{found.get('id')} was taken away"
+
+
+def _unset(cib: Element, old: Collection[str]) -> Iterator[str]:
+    """Take away single values that were the pair's, out of what stays."""
+    for prefix, group in _groups(cib):
+        for found in group.findall("nvpair"):
+            if f"{prefix}{found.get('name')}" in old:
+                group.remove(found)
+                yield f"{prefix}{found.get('name')} was taken away"
+
+
+def _values(wanted: Element) -> set[str]:
+    """The values that are the pair's, named as the sentences about them begin."""
+    return {f"{prefix}{one.get('name')}" for prefix, group in _groups(wanted) for one in group.iterfind("nvpair")}
+
+
+def _groups(cib: Element) -> Iterator[tuple[str, Element]]:
+    """The name-value pairs of which some may be the pair's and others a person's, with what begins their names."""
+    for group in cib.iterfind(f"configuration/{PROPERTIES}"):
+        yield "property ", group
+    for group in cib.iterfind("configuration/rsc_defaults/meta_attributes"):
+        yield "default ", group
+    for resource in cib.iterfind("configuration/resources/primitive"):
+        for group in resource.iterfind("meta_attributes"):
+            yield f"{resource.get('id')}: ", group
 
 
 def ids(wanted: Element) -> set[str]:

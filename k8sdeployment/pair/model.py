@@ -43,7 +43,8 @@ class SiteFencing(Part):
     """The host keys that agents which speak SSH believe, and no others. Left out: whatever host answers."""
     delay: Optional[Milliseconds] = None
     """The other site waits this long before it fences this one. Unequal waits decide who survives a split: the site
-    with the longer one. Left out: 10s for the first site, 1s for the second."""
+    with the longer one, unless spec.fencing.activeDelay lets the workloads decide. Left out: 10s for the first site, 1s
+    for the second."""
 
 
 class Site(Part):
@@ -100,6 +101,9 @@ class FencingPolicy(Part):
 
     mode: Literal["Required", "Disabled"] = "Required"
     """Disabled gives up the promise that a workload runs at most once; it is for laboratories."""
+    active_delay: Optional[Milliseconds] = None
+    """The other site waits this much longer before it fences the site that runs more of the workloads (by number), so
+    that a split costs no move. Left out: only fencing.delay of the sites counts."""
     drill_every: Milliseconds = 90 * 24 * 3_600_000
     """How often somebody should see the fencing work, with `snopair drill --fence`; an alert tells when it is due."""
     poison_pill: Optional[PoisonPill] = None
@@ -209,7 +213,8 @@ class Spec(Part):
         )
 
     def favoured(self) -> Site:
-        """Who survives a split: the site that is fenced later, the first one of equals."""
+        """Who survives a split by the sites' own delays: the one that is fenced later, the first one of equals. With
+        fencing.active_delay that holds only where both run as many workloads: else the site that runs more survives."""
         one, other = self.fence_delays()
         return self.sites[1 if other > one else 0]
 

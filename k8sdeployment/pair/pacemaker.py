@@ -59,7 +59,7 @@ def _cluster(spec: Spec) -> Iterator[Argv]:
     yield (
         "property", "set",
         f"stonith-enabled={fencing}",
-        f"stonith-timeout={timing.FENCE}s",
+        f"stonith-timeout={timing.fence(spec)}s",
         "no-quorum-policy=stop",
         "start-failure-is-fatal=false",
         # A workload that leaves the CR is let go as it runs; whoever wants it stopped scales it down.
@@ -67,6 +67,8 @@ def _cluster(spec: Spec) -> Iterator[Argv]:
         # By itself Pacemaker does one action after the other on a busy site, and a slow fence device comes first.
         f"load-threshold={timing.LOAD}%",
     )
+    if spec.fencing.active_delay is not None:
+        yield "property", "set", f"priority-fencing-delay={seconds(spec.fencing.active_delay)}"
     # Forced, because pcs knows no milliseconds; Pacemaker does.
     yield "property", "set", f"transition-delay={timing.TRANSITION_DELAY}ms", "--force"
     yield (
@@ -114,7 +116,7 @@ def _confirmation(site: Site) -> Argv:
 
 def _works(spec: Spec) -> Iterator[Argv]:
     for work in spec.workloads:
-        yield from _workload(work)
+        yield from _workload(work, spec)
         yield from _bonds(work, spec)
 
 
@@ -143,7 +145,7 @@ def _levels(spec: Spec) -> Iterator[Argv]:
             yield "stonith", "level", "add", str(rank), site.name, *_fencers(site, rank, spec)
 
 
-def _workload(work: Workload) -> Iterator[Argv]:
+def _workload(work: Workload, spec: Spec) -> Iterator[Argv]:
     yield (
         "resource", "create", resource_id(work), AGENT,
         f"deployment={work.name}",
@@ -162,6 +164,9 @@ def _workload(work: Workload) -> Iterator[Argv]:
         # Somebody who starts the workload behind Pacemaker's back is found on the passive site too.
         "monitor", "interval=20s", f"timeout={timing.MONITOR}s", "role=Stopped",
         "meta", f"resource-stickiness={_STICKINESS[work.failback]}",
+        # What priority-fencing-delay adds up for each site. Only then, for it also puts the workloads before what a
+        # person runs beside them.
+        *(["priority=1"] if spec.fencing.active_delay is not None else []),
     )
     if work.preferred_site is not None:
         yield "constraint", "location", resource_id(work), "prefers", f"{work.preferred_site}={_PREFERENCE}"

@@ -79,6 +79,14 @@ def _race(spec: Spec) -> Optional[Holes]:
     return {"delay": one} if shoots(spec) and one == other else None
 
 
+def _outweighed(spec: Spec) -> Optional[Holes]:
+    if spec.fencing.active_delay is None or not shoots(spec):
+        return None
+    wait, *delays = (-(-delay // 1000) for delay in (spec.fencing.active_delay, *spec.fence_delays()))
+    longest = max(delays)
+    return {"wait": wait, "delay": longest, "least": 2 * longest} if wait < 2 * longest else None
+
+
 def _repeated(spec: Spec) -> Optional[Holes]:
     names = [work.name for work in spec.workloads]
     return _first({"name": name} for name in names if names.count(name) > 1)
@@ -125,7 +133,10 @@ def _pair(good: str) -> str:
 def _delay(index: int) -> str:
     """CEL: whole seconds before a site is fenced, rounded up as Pacemaker gets them."""
     fencing = f"self.sites[{index}].fencing"
-    wait = f"(has({fencing}.delay) ? duration({fencing}.delay) : duration('{duration(DELAYS[index])}'))"
+    return _whole(f"(has({fencing}.delay) ? duration({fencing}.delay) : duration('{duration(DELAYS[index])}'))")
+
+
+def _whole(wait: str) -> str:
     return f"({wait} + duration('999ms')).getSeconds()"
 
 
@@ -136,6 +147,10 @@ _DOUBLE = f"({_A} + {_B}).filter(a, ({_A} + {_B}).filter(b, ip(a) == ip(b)).size
 _LINKS = f"{list(range(MOST_LINKS))}.filter(i, i < size({_A}) && i < size({_B}))"
 _MIXED = f"{_LINKS}.filter(i, ip({_A}[i]).family() != ip({_B}[i]).family())"
 _BAD_DELAY = f"self.sites.exists(s, has(s.fencing.delay) && !s.fencing.delay.matches('^{DURATION.pattern}$'))"
+_LONGEST = f"({_delay(0)} > {_delay(1)} ? {_delay(0)} : {_delay(1)})"
+_ACTIVE = "self.fencing.activeDelay"
+_BAD_ACTIVE = f"!{_ACTIVE}.matches('^{DURATION.pattern}$')"
+_ACTIVE_WAIT = _whole(f"duration({_ACTIVE})")
 _SILENT = "self.fencing.mode == 'Disabled' || self.failover.mode == 'Confirm'"
 _BARE = "self.sites.filter(s, size(s.fencing.devices) == 0)"
 _DOUBLES = "self.workloads.filter(w, !self.workloads.exists_one(v, v.name == w.name))"
@@ -182,6 +197,18 @@ RULES = (
     Rule(Spec, ".sites", _pair(f"{_SILENT} || {_BAD_DELAY} || {_delay(0)} != {_delay(1)}"),
          "both have fencing.delay {delay}s, so that both would fence each other after a split; give the site that "
          "should win at least a second more", _race, {"delay": _delay(0)}),
+    Rule(Spec, ".fencing.activeDelay",
+         _pair(f"!has({_ACTIVE}) || {_SILENT} || {_BAD_DELAY} || {_BAD_ACTIVE} || {_ACTIVE_WAIT} >= 2 * {_LONGEST}"),
+         "{wait}s is less than twice the longest fencing.delay of the sites, {delay}s, which could outweigh it; use "
+         "{least}s or more, or make that delay shorter",
+         _outweighed, {"wait": _ACTIVE_WAIT, "delay": _LONGEST, "least": f"2 * {_LONGEST}"}),
+    Rule(Spec, ".fencing.activeDelay", f"!has({_ACTIVE}) || self.quorum.mode != 'Arbitrator'",
+         "with quorum.mode Arbitrator the arbitrator decides a split, always for the site with the longer "
+         "fencing.delay; remove it, or use mode TwoNode",
+         lambda spec: {} if spec.fencing.active_delay is not None and spec.quorum.mode == "Arbitrator" else None),
+    Rule(Spec, ".fencing.activeDelay", f"!has({_ACTIVE}) || !({_SILENT})",
+         "with fencing.mode Disabled or failover.mode Confirm no site fences the other one by itself, so nothing would "
+         "wait; remove it", lambda spec: {} if spec.fencing.active_delay is not None and not shoots(spec) else None),
     Rule(Spec, ".failover", "self.fencing.mode != 'Disabled' || self.failover.mode != 'Confirm'",
          "mode Confirm holds a takeover back until the lost site counts as fenced; with fencing.mode Disabled nothing "
          "waits for that; use Required, which with Confirm needs no device", _unasked),

@@ -10,7 +10,7 @@ MONITOR = 20
 DEEP_MONITOR = 30
 # What a stop needs beside waiting for the API and for the pods: the scan of the processes, the writes, a slow machine.
 STOP_MARGIN = 30
-# Any fence: the slowest usual device needs about half of it. Pacemaker adds the wait before the fence by itself.
+# Any fence, without the wait before it: the slowest usual device needs about half of it.
 FENCE = 60
 # What the links may need, beside the token's time, to notice that a site went off: knet gives one up within that time
 # (corosync.conf(5), knet_ping_timeout), a busy machine looks late.
@@ -26,6 +26,12 @@ TRANSITION_DELAY = 200
 LOAD = 1000
 # Longer than any operation above, short enough that a site is trusted again the same working day.
 FAILURE_MEMORY = 4 * 3600
+
+
+def fence(spec: Spec) -> int:
+    """Seconds for any fence together with the wait before it. Pacemaker 2.1.5 counts from the order on, and gives up
+    one that waits for longer, each time before it began."""
+    return FENCE + -(-(max(spec.fence_delays()) + (spec.fencing.active_delay or 0)) // 1000)
 
 
 def gone(spec: Spec) -> int:

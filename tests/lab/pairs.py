@@ -174,12 +174,17 @@ def _holds(site: Site, whole: dict[str, Any]) -> bool:
     return bool(there["corosync"] == whole["spec"]["corosync"] and there["peer"]["image"] == pairing.PEER_IMAGE
                 and _failover(there) == _failover(whole["spec"])
                 and _quorum(there) == _quorum(whole["spec"])
+                and _active_delay(there) == _active_delay(whole["spec"])
                 and [_devices(one) for one in there["sites"]] == [_devices(one) for one in whole["spec"]["sites"]]
                 and _works(there) == _works(whole["spec"]))
 
 
 def _quorum(spec: dict[str, Any]) -> str:
     return str(spec.get("quorum", {}).get("mode", "TwoNode"))
+
+
+def _active_delay(spec: dict[str, Any]) -> str:
+    return str(spec.get("fencing", {}).get("activeDelay", ""))
 
 
 def _failover(spec: dict[str, Any]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 
+from k8sdeployment.pair.cib import property_value
 from lab import pairing, record, waiting
 from lab.calm import calm, explain, failures, quiet
 from lab.oracle_facts import Run
@@ -12,7 +14,7 @@ from lab.service import answers, back
 from lab.sites import Lab, Site
 from lab.verdict_model import Expectations, Quiet
 from tests.lab.conftest import Watch, held
-from tests.lab.pairs import wait_takeover
+from tests.lab.pairs import restored, wait_takeover, with_workloads
 
 Watching = Callable[[], Watch]
 WORKLOAD = pairing.WORKLOAD
@@ -91,9 +93,11 @@ def _both_online(lab: Lab) -> bool:
     return bool(view and view.all_online())
 
 
-def split(lab: Lab, watch: Watching, active: str) -> Watch:
-    """Scenario 10: cut every link; exactly one side is fenced, the favoured site-a wins wherever the workload is."""
+def split(lab: Lab, watch: Watching, active: str, winner: str = "site-a") -> Watch:
+    """Scenario 10: cut every link; exactly one side is fenced. By itself the favoured site-a wins wherever the workload
+    is; where that wins, nobody touches the workload."""
     calm(lab, on=active)
+    kept, loser = active == winner, next(name for name in lab.sites if name != winner)
     with watch() as seen:
         rest(lab)
         starts = (seen.told("site-a"), seen.told("site-b"))
@@ -101,14 +105,16 @@ def split(lab: Lab, watch: Watching, active: str) -> Watch:
         lab.cut()
         waiting.until(lambda: any(event.what == "bmc" for event in _news(lab, began)), "a fence", 60)
         lab.heal()
-        back(lab, "site-a", 60)
+        back(lab, winner, 60)
         rejoined(lab)
-        kept = (Quiet("site-a", began, time.monotonic()),) if active == "site-a" else ()
-        seen.expect(Expectations(starts=starts, quiet=kept))
+        untouched = (Quiet(winner, began, time.monotonic()),) if kept else ()
+        seen.expect(Expectations(starts=starts, quiet=untouched))
         rest(lab)
-    verdict = seen.verdict(bound=KEPT if active == "site-a" else 20)
-    held(verdict, "I1", "I2", "I3", "I4", *(("I7",) if active == "site-a" else ()))
-    assert [fence.site for fence in verdict.fences] == ["site-b"]
+    verdict = seen.verdict(bound=KEPT if kept else 20)
+    held(verdict, "I1", "I2", "I3", "I4", *(("I7",) if kept else ()))
+    assert [fence.site for fence in verdict.fences] == [loser]
+    if kept:
+        assert len(pods_on(verdict.runs, winner)) == 1 and not pods_on(verdict.runs, loser)
     return seen
 
 
@@ -125,6 +131,27 @@ def test_10_split_with_the_workload_on_the_favoured_site(calm_pair: Lab, watch: 
 def test_10_split_with_the_workload_on_the_other_site(calm_pair: Lab, watch: Watching) -> None:
     """One fence; the service is back on the winner."""
     split(calm_pair, watch, "site-b")
+
+
+def test_10_split_that_the_site_with_the_workload_wins(calm_pair: Lab, watch: Watching) -> None:
+    """Scenario 10, with activeDelay: it wins although the other one has the longer delay; one fence, and the service is
+    never interrupted. Afterwards Pacemaker knows of no such delay any more."""
+    lab = calm_pair
+    try:
+        pairing.change(lab, with_workloads(lab, fencing={"activeDelay": "8s"}))
+        _follows(lab, "8s")
+        split(lab, watch, "site-b", winner="site-b")
+    finally:
+        restored(lab)
+    _follows(lab, None)
+
+
+def _follows(lab: Lab, wait: str | None) -> None:
+    """Until both sites know that they wait so long before they fence the one that runs more."""
+    def told(site: Site) -> bool:
+        cib = ElementTree.fromstring(site.peer(["cibadmin", "--query", "--local"]))
+        return property_value(cib, "priority-fencing-delay") == wait
+    waiting.until(lambda: all(map(told, lab.sites.values())), f"an activeDelay of {wait}", 60, lambda: explain(lab))
 
 
 def test_16_api_of_the_active_site_down_for_a_minute_is_degraded_only(calm_pair: Lab, watch: Watching) -> None:

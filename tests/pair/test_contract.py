@@ -7,6 +7,7 @@ import os
 import shlex
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pytest
 from docker.models.containers import Container
@@ -147,6 +148,43 @@ def test_the_other_site_is_fenced_before_its_workload_starts_here(image: Image) 
     fence = next(number for number, line in enumerate(lines) if "Fencing site-a (reboot)" in line)
     start = next(number for number, line in enumerate(lines) if "web" in line and "start on site-b" in line)
     assert fence < start
+
+
+def spread(*places: str, **spec: Any) -> SNOPair:
+    """A pair with one workload for each place, which is where it would rather run."""
+    works = [{"name": f"w{number}", "preferredSite": place} for number, place in enumerate(places)]
+    return pair(workloads=works, **spec)
+
+
+def waits(image: Image, of: SNOPair, lost: str) -> str | None:
+    """How long the survivor's scheduler has the fence of a lost site wait, beside that site's own delay."""
+    file = image.configured(of)
+    image.run(("crm_simulate", "--xml-file", file, "--simulate", "--quiet", "--save-output", f"{file}.run"),
+              ("crm_simulate", "--xml-file", f"{file}.run", "--simulate", "--quiet", "--node-fail", lost,
+               "--save-graph", f"{file}.graph"))
+    graph = ElementTree.fromstring(image.run(("cat", f"{file}.graph")))
+    (fence,) = graph.iterfind(".//action_set/crm_event[@operation='stonith']")
+    attributes = fence.find("attributes")
+    assert fence.get("on_node") == lost and attributes is not None
+    return attributes.get("CRM_meta_priority_fencing_delay")
+
+
+FOLLOWS = {"activeDelay": "20s"}
+
+
+@pytest.mark.parametrize("active, passive", [("site-a", "site-b"), ("site-b", "site-a")])
+def test_the_site_that_runs_more_of_the_workloads_is_fenced_later(image: Image, active: str, passive: str) -> None:
+    """Whichever site it is."""
+    of = spread(active, passive, active, fencing=FOLLOWS)
+    assert image.run(("crm_verify", "--xml-file", image.configured(of), "--verbose")) == ""
+    assert (waits(image, of, active), waits(image, of, passive)) == ("20", "0")
+
+
+@pytest.mark.parametrize("lost", ["site-a", "site-b"])
+def test_the_sites_own_delays_decide_where_both_run_as_many_and_where_nothing_else_is_asked_for(
+        image: Image, lost: str) -> None:
+    assert waits(image, spread("site-a", "site-b", fencing=FOLLOWS), lost) == "0"
+    assert waits(image, pair(), lost) is None
 
 
 BOUND = pair(workloads=[{"name": "db", "preferredSite": "site-b"},

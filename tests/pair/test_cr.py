@@ -97,6 +97,30 @@ REFUSED: dict[str, tuple[Change, str]] = {
     ),
     "equal delays": (put("sites.1.fencing.delay", "10s"), "spec.sites: both have fencing.delay 10s"),
     "delays equal once rounded": (put("sites.1.fencing.delay", "9500ms"), "spec.sites: both have fencing.delay 10s"),
+    "an active delay that could be outweighed": (
+        put("fencing", {"activeDelay": "18500ms"}),
+        "spec.fencing.activeDelay: 19s is less than twice the longest fencing.delay of the sites, 10s, which could "
+        "outweigh it; use 20s or more, or make that delay shorter",
+    ),
+    "an active delay that the second site's could outweigh": (
+        lambda changed: changed["spec"].update(
+            fencing={"activeDelay": "20s"}, sites=[site("site-a", 11, "1s"), site("site-b", 12, "10001ms")]),
+        "spec.fencing.activeDelay: 20s is less than twice the longest fencing.delay of the sites, 11s",
+    ),
+    "an active delay beside an arbitrator": (
+        lambda changed: changed["spec"].update(fencing={"activeDelay": "20s"}, quorum=ARBITRATED),
+        "spec.fencing.activeDelay: with quorum.mode Arbitrator the arbitrator decides a split",
+    ),
+    "an active delay that nobody waits, confirmed": (
+        lambda changed: changed["spec"].update(fencing={"activeDelay": "1s"}, failover={"mode": "Confirm"}),
+        "spec.fencing.activeDelay: with fencing.mode Disabled or failover.mode Confirm no site fences the other one",
+    ),
+    "an active delay that nobody waits, unfenced": (
+        put("fencing", {"mode": "Disabled", "activeDelay": "20s"}), "so nothing would wait; remove it",
+    ),
+    "an active delay that is none": (
+        put("fencing", {"activeDelay": "20"}), "spec.fencing.activeDelay: '20' is not a duration",
+    ),
     "a delay without unit": (put("sites.0.fencing.delay", 10), "spec.sites[0].fencing.delay: '10' is not a duration"),
     "min not below max": (
         put("workloads.0.replicas", {"min": 1, "max": 1}),

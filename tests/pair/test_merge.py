@@ -34,6 +34,15 @@ def configured() -> Element:
     return merge(fresh(), wanted(), DIGEST).cib
 
 
+def following() -> Element:
+    """What pcs would make of the pair with fencing.activeDelay."""
+    more = wanted()
+    for path, name, value in (("configuration/crm_config/cluster_property_set", "priority-fencing-delay", "20s"),
+                              ("configuration/resources/primitive[@id='web']/meta_attributes", "priority", "1")):
+        ElementTree.SubElement(at(more, path), "nvpair", {"id": f"of-{name}", "name": name, "value": value})
+    return more
+
+
 def at(cib: Element, path: str) -> Element:
     found = cib.find(path)
     assert found is not None, path
@@ -124,6 +133,27 @@ def test_a_workload_that_left_the_cr_is_taken_out_and_a_person_s_resource_is_not
     assert record(found.cib).digest == "another"
 
 
+def test_a_property_and_a_meta_attribute_that_the_cr_asks_for_no_more_are_taken_away() -> None:
+    asked = merge(configured(), following(), "another")
+    assert asked.changes == ("property priority-fencing-delay is 20s", "web: priority is 1")
+    assert merge(asked.cib, following(), "another").changes == () and foreign(asked.cib, following()) == []
+    no_more = merge(asked.cib, wanted(), DIGEST)
+    assert no_more.changes == ("property priority-fencing-delay was taken away", "web: priority was taken away")
+    assert ElementTree.tostring(no_more.cib) == ElementTree.tostring(configured())
+
+
+def test_the_same_ones_stay_where_a_person_set_them() -> None:
+    """Until the CR asks for them: from then on they are the pair's."""
+    by_hand = configured()
+    for ours, theirs in (("crm_config/cluster_property_set", ("priority-fencing-delay", "8s")),
+                         ("resources/primitive[@id='web']/meta_attributes", ("priority", "5"))):
+        ElementTree.SubElement(at(by_hand, f"configuration/{ours}"), "nvpair", dict(zip(("name", "value"), theirs)))
+    assert merge(by_hand, wanted(), "another").changes == ()
+    assert len(foreign(by_hand, wanted())) == 2
+    assert merge(by_hand, following(), "another").changes == (
+        "property priority-fencing-delay is 20s, it was 8s", "web: priority is 1, it was 5")
+
+
 def test_a_pair_that_was_made_by_hand_is_taken_over() -> None:
     by_hand = configured()
     properties = at(by_hand, "configuration/crm_config/cluster_property_set")
@@ -132,7 +162,7 @@ def test_a_pair_that_was_made_by_hand_is_taken_over() -> None:
     assert found.changes == () and record(found.cib).digest == DIGEST
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', '{"ids": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', '{"ids": 3}', '{"values": 3}'])
 def test_a_damaged_record_is_none(text: str) -> None:
     cib = configured()
     at(cib, f"configuration/crm_config/cluster_property_set/nvpair[@name='{APPLIED}']").set("value", text)

@@ -50,6 +50,22 @@ def test_the_delay_belongs_to_the_target_and_none_is_not_said() -> None:
     assert not [word for word in other if word.startswith("pcmk_delay_base")]
 
 
+@pytest.mark.parametrize("delays, more, limit", [
+    (("10s", "1s"), {}, 70), (("0s", "2500ms"), {}, 63), (("1s", "2s"), {"activeDelay": "4500ms"}, 67)])
+def test_a_fence_has_the_time_of_its_wait_too(delays: tuple[str, str], more: dict[str, str], limit: int) -> None:
+    """Else Pacemaker 2.1.5 gives one up that waits for longer, each time before it began."""
+    of = pair(sites=[site("site-a", 11, delays[0]), site("site-b", 12, delays[1])], fencing=more)
+    assert f"stonith-timeout={limit}s" in {word for argv in commands(of, "property", "set") for word in argv}
+
+
+def test_the_site_that_runs_more_is_fenced_later_only_where_it_is_asked_for() -> None:
+    works = [{"name": "db"}, {"name": "web"}]
+    follows = pair(workloads=works, fencing={"activeDelay": "20500ms"})
+    assert commands(follows, "property", "set", "priority-fencing-delay=21s")
+    assert all(argv[-1] == "priority=1" for argv in commands(follows, "resource", "create"))
+    assert not [argv for argv in commands(pair(workloads=works)) if "priority" in " ".join(argv)]
+
+
 def test_devices_are_levels_in_their_order_each_with_the_links_word() -> None:
     sites = [site("site-a", 11, "10s"), site("site-b", 12, "1s")]
     sites[0]["fencing"]["devices"].append({"agent": "fence_redfish", "parameters": {"ip": "203.0.113.99"}})
