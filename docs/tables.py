@@ -145,17 +145,22 @@ def peer_containers() -> str:
     sites: list[dict[str, Any]] = [
         {"name": name, "nodeName": name, "addresses": [address]}
         for name, address in (("site-a", "10.91.1.11"), ("site-b", "10.91.1.12"))]
-    sites[0]["fencing"] = {"devices": [{"agent": "fence_sbd"}]}
-    fencing = {"mode": "Disabled", "poisonPill": {"claim": "pill"}}
-    quorum = {"mode": "Arbitrator", "arbitrator": {"host": "10.91.9.31", "secretRef": {"name": "arbitrator"}}}
-    pair = cr.load({"spec": {"sites": sites, "fencing": fencing, "quorum": quorum}})
-    pod = peerpod.manifests(pair, pair.spec.sites[0])[-1]["spec"]["template"]["spec"]
+    pilled = [{**sites[0], "fencing": {"devices": [{"agent": "fence_sbd"}]}}, sites[1]]
+    arbitrator = {"host": "10.91.9.31", "secretRef": {"name": "arbitrator"}}
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
+    voted: dict[str, Any] = {
+        "sites": sites, "quorum": {"mode": "Arbitrator", "arbitrator": arbitrator}, "fencing": {"mode": "Disabled"}}
+    for spec in (voted, {"sites": pilled, "fencing": {"mode": "Disabled", "poisonPill": {"claim": "pill"}}}):
+        pair = cr.load({"spec": spec})
+        pod = peerpod.manifests(pair, pair.spec.sites[0])[-1]["spec"]["template"]["spec"]
+        found |= {one["name"]: (kind, one) for kind, every in (("init", pod["initContainers"]), ("", pod["containers"]))
+                  for one in every}
     rows = []
-    for kind, found in (("init", pod["initContainers"]), ("", pod["containers"])):
-        for container in found:
-            form = "sidecar" if container.get("restartPolicy") == "Always" else kind
-            name, capabilities = container["name"], container["securityContext"]["capabilities"]["add"]
-            rows.append((f"`{name}`" + (f" ({form})" if form else ""), PURPOSES[name], " ".join(sorted(capabilities))))
+    for name, purpose in PURPOSES.items():
+        kind, container = found[name]
+        form = "sidecar" if container.get("restartPolicy") == "Always" else kind
+        capabilities = container["securityContext"]["capabilities"]["add"]
+        rows.append((f"`{name}`" + (f" ({form})" if form else ""), purpose, " ".join(sorted(capabilities))))
     return table(("container", "what for", "capabilities"), rows)
 
 

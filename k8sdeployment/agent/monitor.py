@@ -70,7 +70,7 @@ class _Looks:
         assert state in (ABSENT, UNSEEN) and not holds
         if state == ABSENT and self._template_is_gated(scene):
             return _promised(scene, Verdict(NOT_RUNNING))
-        return self._unguarded(scene)
+        return self._unguarded(scene, unseen=state == UNSEEN)
 
     def _template_is_gated(self, scene: Scene) -> bool:
         """With guard=auto an absent permit says "not running" only of a workload that the API shows well gated."""
@@ -80,7 +80,7 @@ class _Looks:
         except (ApiError, Unfit):
             return False  # what the API does not say, or cannot be asked here, is judged as unreachable
 
-    def _unguarded(self, scene: Scene) -> Verdict:
+    def _unguarded(self, scene: Scene, unseen: bool = False) -> Verdict:
         settings = scene.settings
         view = self._view(scene, count=True)
         verdict = judge.unguarded(self._action, settings, self._deep, view, _past(scene, view, self._deep))
@@ -89,6 +89,8 @@ class _Looks:
         if not view.silent:
             _remember_confirmed(scene, running=not view.missing and view.spec > settings.replica_min,
                                 stopped=self._action in (PROBE, PASSIVE) and verdict.code == NOT_RUNNING)
+        if unseen and verdict.code == NOT_RUNNING and not view.silent and self._template_is_gated(scene):
+            scene.permit.mark_stopped()  # by the list, as a stop does, lest every answer need the API from now on
         if verdict.code == NOT_RUNNING and scene.ground is not None:
             return _promised(scene, verdict, gated=False)
         return verdict

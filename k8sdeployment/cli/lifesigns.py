@@ -48,15 +48,17 @@ def powers(target: Site, world: World) -> list[Power]:
 def ask(target: Site, rank: int, device: Device, world: World) -> Power:
     """What a device says of its target's power."""
     name = fencing.device_id(target, rank)
+    on = True
     try:
         world.run((device.agent,), fencing.ANSWER, fencing.proof(device, name))
     except ProgramError as error:
-        if fencing.POWER.get(error.status or 1) == "off":
-            return Power(name, False)
-        return Power(name, None, f"it does not tell: {error}")
+        if fencing.POWER.get(error.status or 1) != "off":
+            return Power(name, None, f"it does not tell: {error}")
+        on = False
     if device.agent == fencing.PILL:
-        return Power(name, None, "it can be told to end itself; whether it runs the disk does not tell", True)
-    return Power(name, True)
+        return Power(name, None, f"{target.name} {'can be' if on else 'was'} told to end itself; whether it runs the "
+                     "disk does not tell", True)
+    return Power(name, on)
 
 
 def switch_off(target: Site, world: World) -> str:
@@ -68,7 +70,6 @@ def switch_off(target: Site, world: World) -> str:
     for rank, device in enumerate(target.fencing.devices, start=1):
         name = fencing.device_id(target, rank)
         try:
-            # Of a poison pill it comes back once the target had its time; the message then stands on the disk.
             world.run((device.agent,), fencing.ANSWER, fencing.order(device, name, "off"))
         except ProgramError as error:
             failed.append(f"{name}: {error}")
@@ -78,6 +79,8 @@ def switch_off(target: Site, world: World) -> str:
         elif power.on:
             on = True
             failed.append(f"{name}: it says that the power is on still")
+        elif power.works:
+            failed.append(f"{name}: {power}")
     if off and not on:
         return f"{target.name} is off, by the word of {' and '.join(off)}"
     raise SnopairError(f"{target.name} was not switched off: {'; '.join(failed) or 'it has no fence device'}")

@@ -8,9 +8,11 @@ from typing import Optional
 
 from k8sdeployment import __version__
 from k8sdeployment.conductor.cluster import Cluster
+from k8sdeployment.conductor.pill import armed
 from k8sdeployment.pair import facts
 from k8sdeployment.pair.cib import Element, overcome, record
 from k8sdeployment.pair.facts import Facts
+from k8sdeployment.pair.fencing import pilled
 from k8sdeployment.pair.foreign import foreign
 from k8sdeployment.pair.merge import bare, merge
 from k8sdeployment.pair.model import SNOPair
@@ -83,6 +85,10 @@ class Conduct:
             return f"waiting for what {other} tells of its CR"
         if theirs is not None and theirs.spec != facts.canonical(pair.spec):
             return f"the CR differs between {site} and {other}; the cluster keeps what it has until they are the same"
+        mine = armed()
+        if pilled(pair.spec) and theirs is not None and not (mine and mine == theirs.pill):
+            return (f"{site} and {other} do not both listen for a poison pill on the same disk, and nobody shall "
+                    "believe that they do; see the containers sbd of both peers")
         if theirs is None and not record(cib).digest:
             return f"waiting for {other}: a pair is made when both sites are there"
         return ""

@@ -15,6 +15,7 @@ from k8sdeployment.conductor.alerts import Alerts
 from k8sdeployment.conductor.api import AgentError, NotFound, SiteApi
 from k8sdeployment.conductor.cluster import Cluster, ClusterError
 from k8sdeployment.conductor.conduct import EDITION, Conduct, Conducted
+from k8sdeployment.conductor.pill import armed
 from k8sdeployment.conductor.proof import Prover
 from k8sdeployment.conductor.renew import Renewal
 from k8sdeployment.conductor.store import Store
@@ -199,15 +200,14 @@ class Conductor:
     def _facts(self, pair: SNOPair) -> Facts:
         """What this site tells: its CR, what its operator found, what its fence devices answered."""
         seen = Status.model_validate(self._document.get("status") or {}) if self._api_up else Status()
-        now = datetime.now(timezone.utc)
-        halves = {}
+        now, halves = datetime.now(timezone.utc), {}
         for one in seen.local:
             age = (now - one.checked).total_seconds()
             halves[one.name] = Told(one.ready, one.reason, one.template) if age < UNCHECKED else Told(
                 False, "its operator has not looked at it for some minutes", one.template)
         return Facts(version=__version__, edition=EDITION, image=pair.spec.peer.image,
                      generation=int(self._document.get("metadata", {}).get("generation") or 0),
-                     spec=facts.canonical(pair.spec), workloads=halves, proofs=self.parts.prover.proofs())
+                     spec=facts.canonical(pair.spec), workloads=halves, proofs=self.parts.prover.proofs(), pill=armed())
 
     def _recoveries(self, seen: Seen) -> tuple[Recovery, ...]:
         alerts = self.parts.alerts.read()

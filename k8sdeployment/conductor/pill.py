@@ -5,6 +5,8 @@ hangs is a host that its watchdog resets. So what the container's output does no
 
 The disk's header is made by the first site, on a disk that is blank. A disk that holds anything else is left alone.
 
+Invariant: **a site says that it would hear its poison pill only while an sbd reads the disk and feeds its watchdog.**
+
 Usage: python3 -m k8sdeployment.conductor.pill, with SITE, WATCHDOG and FIRST (yes or no) in the environment
 """
 
@@ -18,54 +20,113 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
+from typing import Optional
 
 from k8sdeployment.pair import paths
 
+MARK = Path(paths.ARMED)
 SYSLOG = "/dev/log"
-# Seconds: what sbd waits for the watchdog to be fed, and for a message to have been heard. Twice as long, by sbd(8).
-WATCHDOG_SECONDS, MESSAGE_SECONDS = 5, 10
+# Of sbd itself, which writes it before it reads the disk or feeds anything.
+SBD_PID = "/run/sbd.pid"
+# Seconds: what sbd waits for the watchdog to be fed, and for a message to have been heard. Twice as long, by sbd(8),
+# and shorter than fence_sbd waits by itself.
+WATCHDOG_SECONDS, MESSAGE_SECONDS, LONGEST = 5, 10, 30
 # Bytes that sbd's header and its slots take.
 HEADER = 1 << 20
-# Seconds between two looks at a disk that is not ready.
-AGAIN = 2.0
+# Seconds between two looks at a disk that is not ready, and at one that is; and for sbd to answer about it.
+AGAIN, SELDOM, ANSWER = 2.0, 10.0, 30.0
+DUMP = ("sbd", "-d", paths.PILL, "dump")
 _STAMP = re.compile(rb"<[0-9]+>(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} )?")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-Say = Callable[[str], None]
 
 
-def main(env: Mapping[str, str]) -> int:
+def main(env: Mapping[str, str], mark: Path = MARK) -> int:
     """Ends when sbd does: 0 when that was asked for, else 1."""
-    words = Words(SYSLOG)
-    with suppress(FileNotFoundError):
-        os.unlink(paths.SBD_PID)
-    ending = Ending()
+    words, ending = Words(SYSLOG), Ending()
+    for old in (mark, Path(SBD_PID)):
+        old.unlink(missing_ok=True)
     while why := prepare(paths.PILL, env.get("FIRST") == "yes"):
         words.say(why)
         if ending.wait(AGAIN):
             return 0
-    started = subprocess.run(command(env["SITE"], env["WATCHDOG"]), check=False)
+        words.relay(0.0)
+    begun = subprocess.Popen(command(env["SITE"], env["WATCHDOG"]))
+    while (code := begun.poll()) is None:
+        words.relay(0.1)
     words.relay(0.0)
-    if started.returncode:
-        words.say(f"sbd ended with {started.returncode}")
+    if code:
+        words.say(f"sbd ended with {code}")
         return 1
-    with open(paths.SBD_PID, encoding="ascii") as file:
-        daemon = os.pidfd_open(int(file.read()))
+    try:
+        return _watch(words, ending, mark)
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+def _watch(words: Words, ending: Ending, mark: Path) -> int:
+    """While sbd runs. It has gone into the background once its watchdog is armed (sbd(8), watch)."""
+    pid = int(Path(SBD_PID).read_text(encoding="ascii"))
+    daemon, shown = os.pidfd_open(pid), Shown(mark, pid)
     while not select.select([daemon], [], [], 0)[0]:
+        if not ending.was_asked:
+            shown.look()
         words.relay(0.5, daemon, ending.pipe)
         if ending.asked():
+            mark.unlink(missing_ok=True)
             signal.pidfd_send_signal(daemon, signal.SIGTERM)
     words.relay(0.0)
     words.say("sbd has ended")
     return 0 if ending.was_asked else 1
 
 
+class Shown:
+    """Tells on which disk this site listens, by the header that is there now. It never waits for the disk: while it
+    did, nobody would take sbd's words."""
+
+    def __init__(self, mark: Path, pid: int, ask: tuple[str, ...] = DUMP) -> None:
+        self._mark, self._pid, self._ask = mark, pid, ask
+        self._asked, self._due = float("-inf"), float("-inf")
+        self._question: Optional[subprocess.Popen[str]] = None
+
+    def look(self) -> None:
+        """One look, now and then a new question."""
+        now = time.monotonic()
+        if self._question is None and now >= self._due:
+            self._question = subprocess.Popen(self._ask, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            self._asked, self._due = now, now + SELDOM
+        if self._question is not None and self._question.poll() is not None:
+            told, _ = self._question.communicate()
+            self._show("" if self._question.returncode else read_header(told)[0])
+            self._question = None
+        elif self._question is not None and now - self._asked > ANSWER:
+            self._show("")
+
+    def _show(self, name: str) -> None:
+        if not name:
+            self._mark.unlink(missing_ok=True)
+        elif armed(self._mark) != name:
+            with suppress(OSError):  # without room for it this site does not say that it listens
+                self._mark.write_text(f"{self._pid} {name}\n", encoding="ascii")
+
+
+def armed(mark: Path = MARK) -> str:
+    """The name of the shared disk on which this site listens, "" when it does not."""
+    try:
+        pid, name = mark.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return ""
+    return name if pid.isdigit() and os.path.exists(f"/proc/{pid}") else ""
+
+
 def command(site: str, watchdog: str) -> list[str]:
     """sbd for this site. What stands for a watchdog, a FIFO, knows no timeout that could be set."""
     fixed = ["-T"] if _is_fifo(watchdog) else []
-    return ["sbd", "-d", paths.PILL, "-w", watchdog, "-n", site, "-p", paths.SBD_PID, *fixed, "watch"]
+    return ["sbd", "-d", paths.PILL, "-w", watchdog, "-n", site, "-p", SBD_PID, *fixed, "watch"]
 
 
 def _is_fifo(path: str) -> bool:
@@ -76,9 +137,10 @@ def _is_fifo(path: str) -> bool:
 
 
 def prepare(disk: str, first: bool, run: Run = subprocess.run) -> str:
-    """Why sbd cannot start on this disk yet; "" once its header is there."""
-    if not run(["sbd", "-d", disk, "dump"], capture_output=True, text=True, check=False).returncode:
-        return ""
+    """Why sbd cannot start on this disk yet; "" once a header is there that will do."""
+    name, why = header(disk, run)
+    if name or why:
+        return why
     try:
         blank = _is_blank(disk)
     except OSError as error:
@@ -87,9 +149,36 @@ def prepare(disk: str, first: bool, run: Run = subprocess.run) -> str:
         return "the shared disk holds something that is not sbd's, and is left alone; wipe its first MiB if it is free"
     if not first:
         return "the shared disk is blank; waiting until the pair's first site makes sbd's header there"
-    made = run(["sbd", "-d", disk, "-1", str(WATCHDOG_SECONDS), "-4", str(MESSAGE_SECONDS), "create"],
-               capture_output=True, text=True, check=False)
+    try:
+        made = run(["sbd", "-d", disk, "-1", str(WATCHDOG_SECONDS), "-4", str(MESSAGE_SECONDS), "create"],
+                   capture_output=True, text=True, check=False, timeout=ANSWER)
+    except subprocess.TimeoutExpired:
+        return f"sbd's header is not made on the shared disk within {ANSWER:.0f} s"
     return f"sbd's header cannot be made on the shared disk: {made.stderr.strip()}" if made.returncode else ""
+
+
+def header(disk: str, run: Run = subprocess.run) -> tuple[str, str]:
+    """The UUID in a disk's header, and why it will not do; both "" where there is none."""
+    try:
+        told = run(["sbd", "-d", disk, "dump"], capture_output=True, text=True, check=False, timeout=ANSWER)
+    except subprocess.TimeoutExpired:
+        return "", f"the shared disk does not answer within {ANSWER:.0f} s"
+    return ("", "") if told.returncode else read_header(told.stdout)
+
+
+def read_header(text: str) -> tuple[str, str]:
+    """The same, of what `sbd dump` wrote."""
+    found = {name.strip(): value.strip() for name, _, value in (
+        line.partition(":") for line in text.splitlines())}
+    try:
+        message, fed = (int(found[f"Timeout ({name})"]) for name in ("msgwait", "watchdog"))
+        name = found["UUID"]
+    except (KeyError, ValueError):
+        return "", "the shared disk's header is not one of sbd 1.5"
+    if not 2 * fed <= message < LONGEST:
+        return "", (f"the shared disk's header has msgwait {message} s and watchdog {fed} s; msgwait must be at least "
+                    f"twice the watchdog's and below {LONGEST} s")
+    return name, ""
 
 
 def _is_blank(disk: str) -> bool:

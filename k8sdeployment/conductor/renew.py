@@ -41,7 +41,7 @@ class Renewal:
         found = roll.decide(Seen(
             site=self.site, pod=self.pod, old=old, leaving=leaving, maintenance=view.maintenance,
             whole=view.all_online() and settled and not (old and self.cluster.unheard()), settled=settled,
-            quorate=view.quorate, away=self._away(pair, view.nodes), deaf=self._deaf(pair, view.nodes), lock=lock))
+            quorate=view.quorate, away=self._away(pair, view.nodes), deaf=self._deaf(pair, view.nodes, cib), lock=lock))
         self._do(found, lock)
         return found
 
@@ -59,10 +59,12 @@ class Renewal:
             self._gone_since = self.clock()
         return self.clock() - self._gone_since
 
-    def _deaf(self, pair: SNOPair, nodes: Mapping[str, Node]) -> bool:
-        other = pair.spec.other(self.site)
-        node = nodes.get(other.name)
-        return (node is None or not node.clean) and any(device.agent == PILL for device in other.fencing.devices)
+    def _deaf(self, pair: SNOPair, nodes: Mapping[str, Node], cib: Element) -> bool:
+        """By what is in force, too: nothing of the CR comes there while a site renews its peer."""
+        node = nodes.get(pair.spec.other(self.site).name)
+        pills = {one.get("type") for one in section(cib, "resources")} | {
+            device.agent for site in pair.spec.sites for device in site.fencing.devices}
+        return (node is None or not node.clean) and PILL in pills
 
     def _outdated(self) -> bool:
         """Asked now and then; while the API is away nothing is renewed, for nothing would make the new pod."""

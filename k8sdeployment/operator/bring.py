@@ -47,7 +47,7 @@ class Bringing:
         everything = self.api.list("Pod", "")
         looked = Workloads(self.api, node, everything).look(self.pair)
         home = [pod for pod in everything if pods.meta(pod).get("namespace") == self.pair.metadata.namespace]
-        waits += [*self._missing(), *peer(home), *looked.waits]
+        waits += [*self._missing(node), *peer(home), *looked.waits]
         return Brought(list(dict.fromkeys(waits)), looked.local)
 
     @staticmethod
@@ -81,10 +81,10 @@ class Bringing:
         meta = manifest["metadata"]
         there = self.api.get("StatefulSet", meta["namespace"], meta["name"])
         why = Images(self.api, meta["namespace"], self.site.node_name).waits(manifest, there, node)
-        return [why] if why else self._missing() if there is not None else []
+        return [why] if why else self._missing(node) if there is not None else []
 
-    def _missing(self) -> list[str]:
-        return [*secrets(self.api, self.pair, self.site), *disk(self.api, self.pair)]
+    def _missing(self, node: Object) -> list[str]:
+        return [*secrets(self.api, self.pair, self.site), *disk(self.api, self.pair, node)]
 
     def _peer(self, manifest: Object, held: bool) -> None:
         meta = manifest["metadata"]

@@ -24,12 +24,22 @@ def secrets(api: Api, pair: SNOPair, site: Site) -> Iterator[str]:
             yield f"Secret {name} in namespace {home} has no key {' and '.join(lacking)}: {maker}"
 
 
-def disk(api: Api, pair: SNOPair) -> Iterator[str]:
-    """The claim of the disk that both sites share."""
+def disk(api: Api, pair: SNOPair, node: Object) -> Iterator[str]:
+    """The claim of the disk that both sites share, and the watchdog that a device plugin hands over."""
     home, pill = pair.metadata.namespace, pair.spec.fencing.poison_pill
-    if pill is not None and api.get("PersistentVolumeClaim", home, pill.claim) is None:
+    if pill is None:
+        return
+    found = api.get("PersistentVolumeClaim", home, pill.claim)
+    if found is None:
         yield (f"PersistentVolumeClaim {pill.claim} is missing in namespace {home}: make it, of volumeMode Block, for "
                "the disk that both sites share")
+    elif found["spec"].get("volumeMode") != "Block":
+        yield (f"PersistentVolumeClaim {pill.claim} in namespace {home} has volumeMode "
+               f"{found['spec'].get('volumeMode')}, not Block: make it anew")
+    offered = pods.status(node).get("allocatable") or {}
+    if pill.watchdog_resource is not None and offered.get(pill.watchdog_resource, "0") == "0":
+        yield (f"the node offers no {pill.watchdog_resource}, by which the watchdog is to be handed over: install the "
+               "device plugin that does")
 
 
 def _needed(pair: SNOPair, site: Site) -> dict[str, list[str]]:

@@ -92,7 +92,7 @@ def _fencing(seen: Seen) -> Found:
     if seen.pair.spec.fencing.mode == "Disabled":
         return Found("FencingProven", "False", "Disabled",
                      "fencing is disabled: after a split a workload may run twice")
-    bad = list(unproven(seen.pair.spec, seen.mine, seen.site, int(seen.now.timestamp())))
+    bad = list(unproven(seen.pair.spec, seen.mine, seen.theirs, seen.site, int(seen.now.timestamp())))
     if bad:
         return Found("FencingProven", "False", "NotProven", "; ".join(bad))
     if seen.pair.spec.failover.mode == "Confirm":
@@ -101,8 +101,9 @@ def _fencing(seen: Seen) -> Found:
     return Found("FencingProven", "True", "Proven", f"{seen.site} can fence {seen.other}")
 
 
-def unproven(spec: Spec, told: Facts, by: str, now: int) -> Iterator[str]:
-    """Why `by` could not fence the other site, by its own last proofs; nothing when every device answered."""
+def unproven(spec: Spec, told: Facts, others: Facts | None, by: str, now: int) -> Iterator[str]:
+    """Why `by` could not fence the other site, by its own last proofs; nothing when every device answered. `others`:
+    what that site tells, None where it is away."""
     target = spec.other(by)
     for rank, device in enumerate(target.fencing.devices, start=1):
         name = fencing.device_id(target, rank)
@@ -111,6 +112,9 @@ def unproven(spec: Spec, told: Facts, by: str, now: int) -> Iterator[str]:
             yield f"{name} ({device.agent}): {proof.why}"
         elif now - proof.when > STALE:
             yield f"{name} ({device.agent}) was last proven {now - proof.when} s ago"
+        elif device.agent == fencing.PILL and others is not None and not (told.pill and told.pill == others.pill):
+            # Its place on the disk tells that it once listened, and on which disk this one is.
+            yield f"{name} ({device.agent}): {target.name} does not listen on the same disk"
 
 
 def _takeover(seen: Seen) -> Found:

@@ -89,7 +89,7 @@ def sbd(pair: SNOPair, site: Site, pill: PoisonPill) -> Container:
             {"name": "FIRST", "value": "yes" if site is pair.spec.sites[0] else "no"},
         ],
         "startupProbe": {
-            "exec": {"command": ["sh", "-c", f"kill -0 $(cat {paths.SBD_PID})"]},
+            "exec": {"command": ["test", "-s", paths.ARMED]},
             "periodSeconds": 1,
             "timeoutSeconds": 5,
             "failureThreshold": 600,

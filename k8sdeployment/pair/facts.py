@@ -48,7 +48,8 @@ class Told:
 @dataclass(frozen=True)
 class Facts:
     """`spec`: the site's whole SNOPair as JSON, with defaults. `proofs`: by the device's name in Pacemaker. `edition`:
-    of the configuration that its conductor makes of a CR, 0 where it does not say."""
+    of the configuration that its conductor makes of a CR, 0 where it does not say. `pill`: the shared disk by
+    which this site would hear a poison pill, "" for none."""
 
     version: str
     edition: int = 0
@@ -57,6 +58,7 @@ class Facts:
     spec: Mapping[str, Any] = field(default_factory=dict)
     workloads: Mapping[str, Told] = field(default_factory=dict)
     proofs: Mapping[str, Proof] = field(default_factory=dict)
+    pill: str = ""
 
 
 def canonical(spec: Spec) -> dict[str, Any]:
@@ -83,6 +85,7 @@ def decode(text: str) -> Optional[Facts]:
             proofs={name: Proof(bool(one["good"]), int(one["when"]), str(one.get("why", "")),
                                 str(one.get("note", "")))
                     for name, one in found.get("proofs", {}).items()},
+            pill=str(found.get("pill", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError, zlib.error):
         return None

@@ -51,6 +51,11 @@ def target_of(device: str) -> str:
     return device.removeprefix(_DEVICE).rpartition("-")[0]
 
 
+def pilled(spec: Spec) -> list[Site]:
+    """The sites that a poison pill may end."""
+    return [site for site in spec.sites if any(device.agent == PILL for device in site.fencing.devices)]
+
+
 def shoots(spec: Spec) -> bool:
     """Whether a site fences the other one by itself."""
     return spec.fencing.mode == "Required" and spec.failover.mode == "Automatic"
@@ -91,7 +96,8 @@ def device_parameters(device: Device, name: str, new: bool = False) -> Parameter
     """
     ref = device.secret_ref
     if device.agent == PILL:
-        return {**device.parameters, "devices": paths.PILL, "plug": target_of(name)}
+        return {**device.parameters, "devices": paths.PILL, "plug": target_of(name),
+                "sbd_path": f"{paths.PROGRAMS}/sbd"}
     if ref is None:
         return dict(device.parameters)
     mark = ["--new"] if new else []

@@ -14,7 +14,7 @@ from k8sdeployment.pair.rbac import Manifest
 ROLE = "aos-permit-scc"
 PEER_SCC, OPERATOR_SCC = "aos-peer", "aos-operator"
 # All that the peer's containers add; a test holds it against them.
-PEER_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SYS_NICE")
+PEER_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "IPC_LOCK", "KILL", "SETGID", "SETUID", "SYS_BOOT", "SYS_NICE")
 _RESTRICTED_VOLUMES = ("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected",
                        "secret")
 _WHAT = "restricted-v2 with hostPath volumes, which the policy aos-host-path narrows to permits of aos-sno-pair."
@@ -73,7 +73,7 @@ def of_the_pair() -> list[Manifest]:
              "allowedCapabilities": list(PEER_CAPABILITIES), "runAsUser": {"type": "RunAsAny"},
              # By its source CRI-O confines no pod with hostPID; a range of labels would keep it from /run/aos.
              "seLinuxContext": {"type": "RunAsAny"}, "fsGroup": {"type": "RunAsAny"},
-             "volumes": ["configMap", "emptyDir", "hostPath", "projected", "secret"]}
+             "volumes": ["configMap", "emptyDir", "hostPath", "persistentVolumeClaim", "projected", "secret"]}
     operator = _basic(OPERATOR_SCC, "The operator of aos-sno-pair: the host's network, and a user of its own that is "
                                     "not root. Nothing else.")
     operator |= {"allowHostNetwork": True, "runAsUser": {"type": "MustRunAsNonRoot"},

@@ -92,7 +92,8 @@ def _device(site: Site, rank: int, device: Device, delay: int) -> Argv:
         own["pcmk_delay_base"] = f"{site.name}:{seconds(delay)}"
     if device.agent == PILL:
         # Every fence is off, a look for life, on. Who switches himself off needs somebody to switch him on again.
-        own["pcmk_off_action"] = "reboot"
+        # On would take the message back, and wait for that as long as for the fence: the target does it when it starts.
+        own |= {"pcmk_off_action": "reboot", "pcmk_on_action": "monitor"}
     return (
         "stonith", "create", name, device.agent,
         *(f"{word}={value}" for word, value in sorted({**device_parameters(device, name), **own}.items())),

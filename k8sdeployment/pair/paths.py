@@ -12,8 +12,9 @@ PROVEN = "/etc/aos/proven"
 LIARS = "/run/snopair-liars"
 # The disk that both sites share, in the containers that read or write there.
 PILL = "/dev/snopair-pill"
-# Of sbd, in the directory that the peer's containers share.
-SBD_PID = "/run/sbd.pid"
+# In the directory that the peer's containers share: "PID UUID" of an sbd that reads the disk with that header and feeds
+# its watchdog. There only while it does.
+ARMED = "/run/snopair-pill"
 PCSD_PASSWORD = "/etc/aos/pcsd"
 WORKLOADS = "/etc/aos/pair"
 PERMITS = "/run/aos"

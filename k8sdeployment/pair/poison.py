@@ -3,12 +3,13 @@
 from typing import Optional
 
 from k8sdeployment.pair.cel import listed
-from k8sdeployment.pair.fencing import PILL
+from k8sdeployment.pair.fencing import PILL, pilled
 from k8sdeployment.pair.model import Device, PoisonPill, Spec
 from k8sdeployment.pair.rule import Holes, Rule
 
-# What fence_sbd is told by the pair, in each of its spellings, and what sbd takes for "none".
-_OURS = ("devices", "plug", "port", "sbd_path", "sbd-path", "method")
+# What fence_sbd is told by the pair, in each of its spellings (and crashdump, which takes the target's watchdog away),
+# and what sbd takes for "none".
+_OURS = ("devices", "plug", "port", "sbd_path", "sbd-path", "method", "crashdump")
 _NONE = ("/dev/null", "/dev/nowatchdog")
 _PILLED = f"self.sites.filter(s, s.fencing.devices.exists(d, d.agent == '{PILL}'))"
 
@@ -22,17 +23,13 @@ def _told(device: Device) -> Optional[Holes]:
     return {"name": told[0]} if told else None
 
 
-def _pills(spec: Spec) -> list[str]:
-    return [site.name for site in spec.sites if any(device.agent == PILL for device in site.fencing.devices)]
-
-
 def _without_disk(spec: Spec) -> Optional[Holes]:
-    sites = _pills(spec)
-    return {"site": sites[0]} if sites and spec.fencing.poison_pill is None else None
+    sites = pilled(spec)
+    return {"site": sites[0].name} if sites and spec.fencing.poison_pill is None else None
 
 
 def _without_agent(spec: Spec) -> Optional[Holes]:
-    return {} if spec.fencing.poison_pill is not None and not _pills(spec) else None
+    return {} if spec.fencing.poison_pill is not None and not pilled(spec) else None
 
 
 def _no_watchdog(pill: PoisonPill) -> Optional[Holes]:
@@ -52,6 +49,10 @@ RULES = (
     Rule(Spec, ".fencing.poisonPill", f"!has(self.fencing.poisonPill) || size({_PILLED}) > 0",
          "no device heeds it, for fence_sbd alone does; add that to the devices of a site, or remove it",
          _without_agent),
+    Rule(Spec, ".fencing.poisonPill", "!has(self.fencing.poisonPill) || self.quorum.mode != 'Arbitrator'",
+         "with quorum.mode Arbitrator a site that loses its links, the arbitrator and the disk at once may end later "
+         "than the other one believes; use mode TwoNode, or another device",
+         lambda spec: {} if spec.fencing.poison_pill is not None and spec.quorum.mode == "Arbitrator" else None),
     Rule(PoisonPill, ".watchdog", f"!(self.watchdog in {listed(_NONE)})",
          "{value} is no watchdog, and without one a site whose sbd hangs runs on while the other one takes over",
          _no_watchdog, {"value": "self.watchdog"}),

@@ -210,6 +210,14 @@ def test_what_runs_by_a_link_to_another_file_is_not_stopped_without_the_list(sta
     assert stage.permit.state() == STOPPED
 
 
+def test_a_probe_that_finds_nothing_on_the_list_proves_what_the_witness_did_not_see(stage: Stage) -> None:
+    """Else every answer from now on would need the API, on a site that only stands by."""
+    stage.permit.withdraw(unseen=True)
+    assert stage.probe().code == 7 and stage.permit.state() == STOPPED
+    without_api(stage)
+    assert stage.probe().code == 7
+
+
 def test_a_start_refuses_what_a_link_to_another_file_may_let_run(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     stage.permit_file().parent.mkdir(parents=True)

@@ -109,6 +109,18 @@ def test_a_device_that_lies_does_not_count_as_one_that_switched_off() -> None:
     assert devices.told == ["fence_ipmilan action=off", "fence_ipmilan action=status"]
 
 
+@pytest.mark.parametrize("code, says", [(0, "can be"), (2, "was")])
+def test_a_disk_does_not_tell_whether_a_site_runs(code: int, says: str) -> None:
+    """It is neither a sign of life nor of its end, whoever read the message."""
+    sites = document()["spec"]["sites"]
+    sites[1]["fencing"]["devices"] = [{"agent": "fence_sbd"}]
+    of = target(sites=sites, fencing={"poisonPill": {"claim": "pill"}})
+    (one,) = lifesigns.powers(of, world(Devices([code])))
+    assert one.on is None and one.works and f"site-b {says} told to end itself; whether it runs" in str(one)
+    with pytest.raises(codes.SnopairError, match="site-b was not switched off: fence-site-b-1: site-b was told to end"):
+        lifesigns.switch_off(of, world(Devices([0, 2])))
+
+
 def test_switched_off_is_what_the_device_says_afterwards() -> None:
     assert lifesigns.switch_off(target(), world(Devices([0, 2]))) == "site-b is off, by the word of fence-site-b-1"
 

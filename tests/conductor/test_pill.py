@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,25 @@ import pytest
 from k8sdeployment.conductor import pill
 
 
-class Sbd:
-    """sbd, as far as its header goes: `dump` succeeds once there is one."""
+DUMPED = """==Dumping header on disk {disk}
+Header version     : 2.1
+UUID               : 84ced3ab-a7a1-45d4-96aa-cc2547af4659
+Number of slots    : 255
+Sector size        : 512
+Timeout (watchdog) : {fed}
+Timeout (allocate) : 2
+Timeout (loop)     : 1
+Timeout (msgwait)  : {message}
+==Header on disk {disk} is dumped
+"""
+NAME = "84ced3ab-a7a1-45d4-96aa-cc2547af4659"
 
-    def __init__(self, there: bool = False, makes: bool = True) -> None:
-        self.there, self.makes = there, makes
+
+class Sbd:
+    """sbd, as far as its header goes, in the words of the real one: `dump` succeeds once there is one."""
+
+    def __init__(self, there: bool = False, makes: bool = True, fed: int = 5, message: int = 10) -> None:
+        self.there, self.makes, self.fed, self.message = there, makes, fed, message
         self.made: list[str] = []
 
     def __call__(self, argv: list[str], **_: object) -> subprocess.CompletedProcess[str]:
@@ -28,7 +44,8 @@ class Sbd:
             self.there = self.makes
             return subprocess.CompletedProcess(argv, 0 if self.makes else 1, "", "no way\n")
         assert argv[-1] == "dump"
-        return subprocess.CompletedProcess(argv, 0 if self.there else 1, "", "")
+        text = DUMPED.format(disk=argv[2], fed=self.fed, message=self.message) if self.there else ""
+        return subprocess.CompletedProcess(argv, 0 if self.there else 1, text, "")
 
 
 @pytest.fixture
@@ -67,6 +84,44 @@ def test_a_disk_that_is_not_there_or_takes_nothing_is_told(disk: Path) -> None:
     assert "is left alone" in pill.prepare(str(disk), True, Sbd()), "nothing was read, so nothing is known to be blank"
     disk.write_bytes(bytes(pill.HEADER))
     assert pill.prepare(str(disk), True, Sbd(makes=False)) == "sbd's header cannot be made on the shared disk: no way"
+
+
+@pytest.mark.parametrize("fed, message", [(5, 9), (15, 30), (20, 60)])
+def test_a_header_by_which_a_site_may_end_too_late_or_the_agent_gives_up_is_not_used(
+        disk: Path, fed: int, message: int) -> None:
+    said = pill.prepare(str(disk), True, Sbd(there=True, fed=fed, message=message))
+    assert "at least twice the watchdog's and below 30 s" in said and f"msgwait {message} s" in said
+
+
+def test_a_site_says_on_which_disk_it_listens_while_it_does(tmp_path: Path) -> None:
+    """By what the header says now: another one may have been made there."""
+    mark, said = tmp_path / "armed", tmp_path / "said"
+    ask = (sys.executable, "-S", "-c", f"print(open({str(said)!r}).read())")
+    said.write_text(DUMPED.format(disk="d", fed=5, message=10))
+    assert pill.armed(mark) == ""
+    _shown(pill.Shown(mark, os.getpid(), ask), lambda: pill.armed(mark) == NAME)
+    said.write_text("something else")
+    _shown(pill.Shown(mark, os.getpid(), ask), lambda: pill.armed(mark) == "")
+    said.write_text(DUMPED.format(disk="d", fed=5, message=10))
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    shown = pill.Shown(mark, ended.pid, ask)
+    _shown(shown, mark.exists)
+    assert pill.armed(mark) == "", "whoever says it has gone"
+
+
+def _shown(shown: pill.Shown, good: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not good():
+        assert time.monotonic() < until
+        shown.look()
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("text", ["", "12", "x y", "1 2 3"])
+def test_what_is_no_mark_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mark").write_text(text)
+    assert pill.armed(tmp_path / "mark") == ""
 
 
 def test_a_watchdog_gets_its_timeout_and_what_stands_for_one_cannot(tmp_path: Path) -> None:

@@ -146,10 +146,10 @@ class Site:
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace},
             "stringData": dict.fromkeys(keys, "x" * 128)}))
 
-    def claim(self, name: str) -> None:
+    def claim(self, name: str, mode: str) -> None:
         self.plane.kubectl("apply", "-f", "-", input=json.dumps({
             "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": HOME},
-            "spec": {"accessModes": ["ReadWriteOnce"], "volumeMode": "Block", "storageClassName": "",
+            "spec": {"accessModes": ["ReadWriteOnce"], "volumeMode": mode, "storageClassName": "",
                      "resources": {"requests": {"storage": "8Mi"}}}}))
 
     def secrets(self) -> None:

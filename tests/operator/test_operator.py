@@ -116,7 +116,11 @@ def test_a_peer_that_runs_is_not_renewed_before_the_shared_disk_is_there(site: S
     site.pair(workloads=[], **poisoned())
     assert "of volumeMode Block" in site.waiting("PersistentVolumeClaim pill is missing in namespace aos-sno-pair")
     assert generation() == 1
-    site.claim("pill")
+    site.claim("pill", "Filesystem")
+    assert "make it anew" in site.waiting("pill in namespace aos-sno-pair has volumeMode Filesystem, not Block")
+    assert generation() == 1
+    site.plane.kubectl("delete", "pvc", "pill", "-n", HOME)
+    site.claim("pill", "Block")
     site.until(lambda: generation() == 2 or None, "the renewed peer")
     site.done_waiting("PersistentVolumeClaim pill")
 

@@ -177,6 +177,14 @@ REFUSED: dict[str, tuple[Change, str]] = {
         pilled(lambda spec: spec["fencing"]["poisonPill"].update(watchdog="/dev/null")),
         "spec.fencing.poisonPill.watchdog: /dev/null is no watchdog",
     ),
+    "poison pill that takes the watchdog away": (
+        pilled(lambda spec: spec["sites"][0]["fencing"]["devices"][0].update(parameters={"crashdump": "1"})),
+        "spec.sites[0].fencing.devices[0].parameters: crashdump of fence_sbd is set by the pair itself",
+    ),
+    "poison pill with an arbitrator": (
+        pilled(lambda spec: spec.update(quorum=ARBITRATED)),
+        "spec.fencing.poisonPill: with quorum.mode Arbitrator a site that loses its links, the arbitrator and the disk",
+    ),
     "a watchdog that is no path": (
         pilled(lambda spec: spec["fencing"]["poisonPill"].update(watchdog="watchdog0")),
         "spec.fencing.poisonPill.watchdog: 'watchdog0' is not the path of a device",

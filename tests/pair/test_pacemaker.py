@@ -154,10 +154,12 @@ def test_a_poison_pill_is_written_to_the_shared_disk_for_the_site_and_resets_it(
     """Switched off, a site would need somebody to switch it on again."""
     of = pair(**poisoned())
     (device,) = [argv for argv in commands(of, "stonith", "create") if argv[3] == "fence_sbd"]
-    told = {"devices=/dev/snopair-pill", "plug=site-a", "pcmk_host_list=site-a", "pcmk_off_action=reboot"}
+    told = {"devices=/dev/snopair-pill", "plug=site-a", "pcmk_host_list=site-a", "pcmk_off_action=reboot",
+            "pcmk_on_action=monitor", "sbd_path=/usr/libexec/aos/sbd"}
     assert told <= set(device)
     sbd = of.spec.sites[0].fencing.devices[1]
-    assert fencing.proof(sbd, "fence-site-a-2") == "action=status\ndevices=/dev/snopair-pill\nplug=site-a\n"
+    assert fencing.proof(sbd, "fence-site-a-2") == (
+        "action=status\ndevices=/dev/snopair-pill\nplug=site-a\nsbd_path=/usr/libexec/aos/sbd\n")
     assert "action=reboot" in fencing.order(sbd, "fence-site-a-2", "off")
 
 

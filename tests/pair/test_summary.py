@@ -15,7 +15,7 @@ from k8sdeployment.pair.happenings import happenings
 from k8sdeployment.pair.report import CONDITIONS, Recovery, Status
 from k8sdeployment.pair.status import Node, PairStatus, Resource
 from k8sdeployment.pair.summary import Seen, site_state, summary
-from tests.pair.sample import ARBITRATED, pair
+from tests.pair.sample import ARBITRATED, pair, poisoned
 
 NOW = datetime(2026, 11, 27, 8, 0, tzinfo=timezone.utc)
 EPOCH = int(NOW.timestamp())
@@ -54,6 +54,19 @@ def told(of: Seen, condition: str) -> tuple[str, str]:
 
 WELL = {"Available": "True", "PeerOnline": "True", "FencingProven": "True", "TakeoverReady": "True",
         "PeerInSync": "True", "Degraded": "False"}
+
+
+@pytest.mark.parametrize("mine, theirs, good", [
+    ("u-1", "u-1", True), ("u-1", "u-2", False), ("", "", False), ("u-1", "", False), ("u-1", None, True)])
+def test_a_poison_pill_is_proven_while_both_sites_listen_on_one_disk(mine: str, theirs: str | None, good: bool) -> None:
+    """A slot with a site's name says only that it once listened on this disk. A site that is away tells nothing."""
+    spec = poisoned()
+    spec["sites"][1]["fencing"]["devices"] = [{"agent": "fence_sbd"}]
+    of = seen(pair=pair(**spec), mine=facts("site-b", pill=mine),
+              theirs=None if theirs is None else facts("site-a", pill=theirs))
+    expected = ("True", "site-a can fence site-b") if good else (
+        "False", "fence-site-b-1 (fence_sbd): site-b does not listen on the same disk")
+    assert told(of, "FencingProven") == expected
 
 
 def test_a_pair_that_is_well() -> None:
