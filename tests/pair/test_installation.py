@@ -9,7 +9,7 @@ import pytest
 
 from k8sdeployment.pair import installation, openshift, peerpod
 from k8sdeployment.pair.rbac import Manifest
-from tests.pair.sample import ARBITRATED, pair
+from tests.pair.sample import ARBITRATED, pair, poisoned
 
 RULES = [(one["metadata"]["name"], rule) for one in installation.manifests() for rule in one.get("rules", ())]
 
@@ -61,21 +61,21 @@ def test_the_operators_pod_may_nothing() -> None:
     assert "hostPath" not in str(pod) and "hostPID" not in pod
 
 
-def peer() -> dict[str, Any]:
-    made = pair(quorum=ARBITRATED)
-    found: dict[str, Any] = peerpod.manifests(made, made.spec.sites[0])[-1]["spec"]["template"]["spec"]
-    return found
+def peers() -> list[dict[str, Any]]:
+    """With an arbitrator, and with a poison pill."""
+    made = pair(quorum=ARBITRATED), pair(**poisoned())
+    return [peerpod.manifests(one, one.spec.sites[0])[-1]["spec"]["template"]["spec"] for one in made]
 
 
 def test_the_peers_constraints_are_what_its_pod_needs() -> None:
-    scc, used = openshift.of_the_pair()[0], peer()
-    added = {one for container in [*used["initContainers"], *used["containers"]]
+    scc, pods = openshift.of_the_pair()[0], peers()
+    added = {one for used in pods for container in [*used["initContainers"], *used["containers"]]
              for one in container["securityContext"]["capabilities"]["add"]}
     assert set(scc["allowedCapabilities"]) == added
-    kinds = {kind for volume in used["volumes"] for kind in volume if kind != "name"}
+    kinds = {kind for used in pods for volume in used["volumes"] for kind in volume if kind != "name"}
     assert set(scc["volumes"]) == kinds | {"configMap"}
     for field in ("hostNetwork", "hostPID"):
-        assert scc[f"allow{field[0].upper()}{field[1:]}"] is used[field] is True
+        assert all(scc[f"allow{field[0].upper()}{field[1:]}"] is used[field] is True for used in pods)
     assert not scc["allowPrivilegedContainer"] and not scc["allowPrivilegeEscalation"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from k8sdeployment.pair import openshift, peerpod, timing
+from k8sdeployment.pair import peerpod, timing
 from k8sdeployment.pair.model import SNOPair
 from tests.pair.sample import ARBITRATED, document, methods, pair, poisoned
 
@@ -147,15 +147,6 @@ def test_a_poison_pill_needs_the_disk_where_it_is_read_and_where_it_is_written()
     volumes = {one["name"]: one for one in pod(POISONED)["volumes"]}
     assert volumes["pill"] == {"name": "pill", "persistentVolumeClaim": {"claimName": "pill"}}
     assert volumes["watchdog"]["hostPath"] == {"path": "/dev/watchdog", "type": "CharDevice"}
-
-
-def test_openshift_allows_all_that_the_peer_asks_for() -> None:
-    scc = next(one for one in openshift.of_the_pair() if one["metadata"]["name"] == openshift.PEER_SCC)
-    for of in (MANAGED, VOTED, POISONED):
-        for name, one in containers(of).items():
-            assert set(one["securityContext"]["capabilities"]["add"]) <= set(scc["allowedCapabilities"]), name
-        kinds = {next(word for word in one if word != "name") for one in pod(of)["volumes"]}
-        assert kinds <= set(scc["volumes"])
 
 
 def test_a_watchdog_may_come_from_a_device_plugin() -> None:
