@@ -162,7 +162,7 @@ def test_a_pair_waits_for_the_arbitrators_secret(calm_pair: Lab, watch: Watching
         pairing.change(lab, arbitrated_cr(lab))
         for site in lab.sites.values():
             lacks_secret(site)
-        rest(lab, 20)
+        rest(lab, 10)
         assert peers(lab) == old
         pairing.change(lab, pairing.document(lab))
         pairing.wait_for(lab, "PeerInSync")
@@ -221,7 +221,7 @@ def test_33_lost_together_with_the_active_site_is_not_taken_over(arbitrated: Lab
         lose_both(lab, lost, survivor)
         waiting.until(lambda: "the arbitrator" in pairing.condition(survivor, "PeerOnline")[1], "the reason", 60,
                       lambda: str(pairing.condition(survivor, "PeerOnline")))
-        rest(lab, 20)
+        rest(lab, 10)
         assert not answers(survivor) and lost.pid() is None, "it was fenced, for the fence would have switched it on"
         starts = (seen.told("site-b"),)
         lab.arbitrator.power("on")

@@ -65,7 +65,7 @@ def test_09_both_off_and_one_back_starts_nothing_until_confirmed(calm_pair: Lab,
         back_again.power("on")
         waiting.until(lambda: pairing.pair_status(lab), "Pacemaker on the site that is back", 120)
         waiting.until(lambda: "snopair confirm site-a" in _peer(back_again), "the status saying what to do", 60)
-        rest(lab, 20)
+        rest(lab, 10)
         assert not answers(back_again)
         starts = (seen.told("site-b"),)
         said = pairing.snopair(back_again, "confirm", "site-a", timeout=120)
@@ -97,12 +97,12 @@ def test_14_split_with_no_bmc_in_reach_moves_nothing_and_heals(calm_pair: Lab, w
             lab.cut()
             waiting.until(lambda: clean(lab, "site-b", "site-a") is None and clean(lab, "site-a", "site-b") is None,
                           "the split", 60)
-            rest(lab, 30)
+            rest(lab, 15)
             lab.heal()
             pairing.wait_online(lab, 120)
-            rest(lab, 20)
+            rest(lab, 10)
         seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
-        rest(lab, 20)
+        rest(lab, 10)
         assert pairing.wait_online(lab, 10) < 5
     verdict = seen.verdict(bound=KEPT)
     held(verdict, "I1", "I2", "I3", "I7")
@@ -118,7 +118,7 @@ def test_14_the_active_site_lost_and_no_bmc_in_reach_until_confirmed(calm_pair: 
         with out_of_reach((survivor, lost)):
             lost.power("off")
             waiting.until(lambda: clean(lab, "site-a", "site-b") is None, "the loss", 60)
-            rest(lab, 20)
+            rest(lab, 10)
             assert not answers(survivor)
             starts = (seen.told("site-b"),)
             said = pairing.snopair(survivor, "confirm", "site-a", timeout=200)
