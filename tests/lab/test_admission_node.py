@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pytest
 
 from lab import waiting
-from lab.errors import LabError
-from lab.sites import Site
 
-from .policies import DEPLOY, FORCE
-from .trial import Trial
+from .policies import FORCE
+from .trial import POLICIES, STRAY, Trial, refusal, refusal_of_a_stray, unpoliced
 
 
 @pytest.fixture
 def policed_trial(trial: Trial) -> Iterator[Trial]:
     """The trial on a site with the policies in force."""
-    text = (DEPLOY / "admission/policies.yaml").read_text(encoding="utf-8")
-    trial.site.kubectl("apply", "-f", "-", input=text)
+    trial.site.kubectl("apply", "-f", "-", input=POLICIES.read_text(encoding="utf-8"))
     try:
-        waiting.until(lambda: "belongs to no Deployment" in refusal_of_a_stray(trial), "the policies in force", 20)
+        waiting.until(lambda: STRAY in refusal_of_a_stray(trial), "the policies in force", 20)
         yield trial
     finally:
-        trial.site.kubectl("delete", "-f", "-", input=text)
-
-
-def refusal_of_a_stray(trial: Trial) -> str:
-    spec = trial.manifest()["spec"]["template"]["spec"]
-    stray = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "stray"}, "spec": spec}
-    return refusal(trial.site, "create", "--dry-run=server", "-f", "-", input=json.dumps(stray))
-
-
-def refusal(site: Site, *argv: str, input: str | None = None) -> str:
-    """What kubectl is told; "" when it is allowed."""
-    try:
-        site.kubectl(*argv, input=input)
-    except LabError as error:
-        return str(error)
-    return ""
+        unpoliced(trial)
 
 
 def test_start_stop_and_kubelets_own_deletions_pass(policed_trial: Trial) -> None:

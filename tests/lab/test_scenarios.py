@@ -40,6 +40,7 @@ def pods_on(runs: tuple[Run, ...], site: str) -> set[str]:
 
 def test_01_planned_moves_never_overlap_and_are_quick(calm_pair: Lab, watch: Watching) -> None:
     """Scenario 1: a planned move hands over without overlap, without a fence, in at most 2.5 s without service."""
+    wait_takeover(calm_pair)
     with watch() as seen:
         starts = [seen.told("site-a")]
         for target in ("site-b", "site-a"):

@@ -6,17 +6,21 @@ import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab import waiting
+from lab.errors import LabError
 from lab.sites import Lab, Site
 
 AGENT = "/usr/lib/ocf/resource.d/aos/k8sdeployment"
 ACCOUNT = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"}
 RBAC = "rbac.authorization.k8s.io"
 PERMITS = "/run/aos/permits/default"
+POLICIES = Path(__file__).resolve().parents[2] / "deploy/admission/policies.yaml"
+STRAY = "belongs to no Deployment"
 
 
 # The agent's parent ends once the agent has announced itself, as when Pacemaker is restarted; a subreaper waits for the
@@ -201,15 +205,38 @@ from k8sdeployment.agent.permit import Permit
 Permit(load({{"OCF_RESKEY_deployment": "{self.name}", "OCF_RESKEY_kind": "{self.kind}"}})).withdraw()"""])
 
 
+def refusal_of_a_stray(trial: Trial) -> str:
+    """What the API server says of a pod without a workload at the trial's permit."""
+    spec = trial.manifest()["spec"]["template"]["spec"]
+    stray = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "stray"}, "spec": spec}
+    return refusal(trial.site, "create", "--dry-run=server", "-f", "-", input=json.dumps(stray))
+
+
+def refusal(site: Site, *argv: str, input: str | None = None) -> str:
+    """What kubectl is told; "" when it is allowed."""
+    try:
+        site.kubectl(*argv, input=input)
+    except LabError as error:
+        return str(error)
+    return ""
+
+
+def unpoliced(trial: Trial) -> None:
+    """Take the admission policies away, which the pair's bundle brings: the agent must stand what they refuse."""
+    trial.site.kubectl("delete", "--ignore-not-found", "-f", "-", input=POLICIES.read_text(encoding="utf-8"))
+    waiting.until(lambda: STRAY not in refusal_of_a_stray(trial), "the policies gone", 20)
+
+
 @pytest.fixture
 def trial(calm_pair: Lab) -> Iterator[Trial]:
-    """A gated workload on the passive site, stopped."""
+    """A gated workload on the passive site, stopped, and nothing there that keeps people from mistakes."""
     site = calm_pair.sites["site-b"]
     found = Trial(site)
     found.remove()
     found.authorise()
     found.apply()
     waiting.until(found.observed, "the controllers at work", 90)
+    unpoliced(found)
     before = api_starts(site)
     yield found
     for daemon in (site.containerd, site.kubelet, site.api):
