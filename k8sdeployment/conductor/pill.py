@@ -3,7 +3,9 @@
 sbd goes into the background and logs to syslog alone. Whoever takes its words must never keep it waiting: an sbd that
 hangs is a host that its watchdog resets. So what the container's output does not take at once is dropped.
 
-The disk's header is made by the first site, on a disk that is blank. A disk that holds anything else is left alone.
+The disk's header is made on a disk that is blank: by the first site, and by the other one when that does not do it for a
+while, for a pair that runs renews one peer after the other. Should both do it, sbd finds its place anew (it looks at the
+header at each loop), and the sites agree on the header that stands. A disk that holds anything else is left alone.
 
 Invariant: **a site says that it would hear its poison pill only while an sbd reads the disk and feeds its watchdog.**
 
@@ -39,6 +41,8 @@ WATCHDOG_SECONDS, MESSAGE_SECONDS, LONGEST = 5, 10, 30
 HEADER = 1 << 20
 # Seconds between two looks at a disk that is not ready, and at one that is; and for sbd to answer about it.
 AGAIN, SELDOM, ANSWER = 2.0, 10.0, 30.0
+# Seconds for which the second site leaves a blank disk to the first one.
+COURTESY = 20.0
 DUMP = ("sbd", "-d", paths.PILL, "dump")
 _STAMP = re.compile(rb"<[0-9]+>(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} )?")
 
@@ -50,7 +54,8 @@ def main(env: Mapping[str, str], mark: Path = MARK) -> int:
     words, ending = Words(SYSLOG), Ending()
     for old in (mark, Path(SBD_PID)):
         old.unlink(missing_ok=True)
-    while why := prepare(paths.PILL, env.get("FIRST") == "yes"):
+    patience = time.monotonic() + (0.0 if env.get("FIRST") == "yes" else COURTESY)
+    while why := prepare(paths.PILL, time.monotonic() >= patience):
         words.say(why)
         if ending.wait(AGAIN):
             return 0
@@ -136,8 +141,8 @@ def _is_fifo(path: str) -> bool:
         return False  # sbd says it better
 
 
-def prepare(disk: str, first: bool, run: Run = subprocess.run) -> str:
-    """Why sbd cannot start on this disk yet; "" once a header is there that will do."""
+def prepare(disk: str, makes: bool, run: Run = subprocess.run) -> str:
+    """Why sbd cannot start on this disk yet; "" once a header is there that will do. `makes`: one, on a blank disk."""
     name, why = header(disk, run)
     if name or why:
         return why
@@ -147,8 +152,8 @@ def prepare(disk: str, first: bool, run: Run = subprocess.run) -> str:
         return f"the shared disk cannot be read: {error.strerror}"
     if not blank:
         return "the shared disk holds something that is not sbd's, and is left alone; wipe its first MiB if it is free"
-    if not first:
-        return "the shared disk is blank; waiting until the pair's first site makes sbd's header there"
+    if not makes:
+        return "the shared disk is blank; the pair's first site may make sbd's header there"
     try:
         made = run(["sbd", "-d", disk, "-1", str(WATCHDOG_SECONDS), "-4", str(MESSAGE_SECONDS), "create"],
                    capture_output=True, text=True, check=False, timeout=ANSWER)

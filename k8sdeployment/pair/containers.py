@@ -85,7 +85,7 @@ def sbd(pair: SNOPair, site: Site, pill: PoisonPill) -> Container:
             {"name": "PYTHONPATH", "value": paths.AGENT_LIBRARY},
             {"name": "SITE", "value": site.name},
             {"name": "WATCHDOG", "value": pill.watchdog},
-            # One of them makes the header: the other one's slot must not be lost under a second one.
+            # Who makes the header at once where both start together.
             {"name": "FIRST", "value": "yes" if site is pair.spec.sites[0] else "no"},
         ],
         "startupProbe": {

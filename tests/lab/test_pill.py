@@ -26,14 +26,15 @@ from tests.lab.conftest import Watch, held
 from tests.lab.pairs import peers, renewed, restored, uids, wait_devices, wait_takeover, with_workloads
 from tests.lab.test_arbitrator import unheard
 from tests.lab.test_changes import VICTIMS
+from tests.lab.test_confirm import out_of_reach
 from tests.lab.test_drill import drill
-from tests.lab.test_lies import last_recovery, unproven
+from tests.lab.test_lies import SHORT, last_recovery, unproven
 from tests.lab.test_scenarios import KEPT, pods_on, rejoined, rest
 
 Watching = Callable[..., Watch]
 # The shared disk, as the peer's containers call it.
 DISK = "/dev/snopair-pill"
-# Seconds without service: the message's time, 10 s, and what any takeover takes.
+# Seconds without service: the BMC's time-out and the message's time, 10 s each, and what any takeover takes.
 TAKEOVER = 45.0
 # sbd's processes give themselves titles: "sbd: inquisitor", "sbd: watcher: …".
 SBD = "^sbd[: ]"
@@ -42,10 +43,11 @@ EARLY, LATE = 2.0, 3.0
 
 
 def by_pill(lab: Lab, made: Pill) -> dict[str, Any]:
-    """The lab's CR with other devices."""
+    """The lab's CR with one device more: first the BMC, then the poison pill."""
     whole = with_workloads(lab, fencing={"poisonPill": {"claim": made.claim, "watchdog": made.watchdog}})
     for site in whole["spec"]["sites"]:
-        site["fencing"]["devices"] = [{"agent": "fence_sbd"}]
+        (bmc,) = site["fencing"]["devices"]
+        site["fencing"]["devices"] = [{**bmc, "parameters": {**bmc["parameters"], **SHORT}}, {"agent": "fence_sbd"}]
     return whole
 
 
@@ -137,7 +139,7 @@ def _sector(source: str, target: str, flag: str) -> None:
 def test_a_disk_without_its_header_is_found_and_ends_nobody(
         pair: Lab, pilled: Pilled, watch: Watching, tmp_path: Path) -> None:
     """A drill and the next proof name the device; sbd lives on by Pacemaker's word, and so does the workload."""
-    lab, site, name = pair, pair.sites["site-a"], "fence-site-b-1 (fence_sbd)"
+    lab, site, name = pair, pair.sites["site-a"], "fence-site-b-2 (fence_sbd)"
     ready(lab, "site-a")
     with watch() as seen:
         rest(lab)
@@ -165,14 +167,15 @@ def _prove_anew(site: Site) -> None:
 # -- a site is lost --------------------------------------------------------------------------------------------------
 
 def test_power_cut_of_the_active_site(pair: Lab, pilled: Pilled, watch: Watching) -> None:
-    """Nobody hears the message; when its time is over the site counts as ended, as it has."""
+    """Its BMC has no power either. Nobody hears the message; when its time is over the site counts as ended."""
     lab, lost = pair, pair.sites["site-a"]
     ready(lab, "site-a")
     with watch() as seen:
         rest(lab)
         starts, began = (seen.told("site-b"),), time.monotonic()
-        lost.power("off")
-        back(lab, "site-b", 90)
+        with out_of_reach((lab.sites["site-b"], lost)):
+            lost.power("off")
+            back(lab, "site-b", 90)
         lost.power("on")
         rejoined(lab, 180)
         seen.expect(Expectations(starts=starts))
@@ -191,7 +194,8 @@ def test_the_loser_of_a_split_ends_itself(pair: Lab, pilled: Pilled, watch: Watc
     with watch() as seen:
         rest(lab)
         starts, began = (seen.told("site-a"),), time.monotonic()
-        with unheard(winner, by=loser.management), unheard(loser, by=winner.management):
+        with (unheard(winner, by=loser.management), unheard(loser, by=winner.management),
+              out_of_reach((winner, loser), (loser, winner))):
             lab.cut()
             waiting.until(lambda: loser.pid() is None, "the loser's end", 60, lambda: explain(lab))
             back(lab, "site-a", 90)
@@ -208,7 +212,7 @@ def test_the_loser_of_a_split_ends_itself(pair: Lab, pilled: Pilled, watch: Watc
     ended_first(verdict, "site-b", "site-a", began)
     told = waiting.until(lambda: found if (found := last_recovery(winner)) != before else {},
                          "the recovery on record", 30)
-    assert (told["origin"], told["target"], told["fencedBy"]) == ("site-b", "site-a", "fence-site-b-1")
+    assert (told["origin"], told["target"], told["fencedBy"]) == ("site-b", "site-a", "fence-site-b-2")
 
 
 def test_a_site_whose_sbd_hangs_is_ended_by_its_watchdog(pair: Lab, pilled: Pilled, watch: Watching) -> None:
@@ -219,9 +223,10 @@ def test_a_site_whose_sbd_hangs_is_ended_by_its_watchdog(pair: Lab, pilled: Pill
         rest(lab)
         starts, began = (seen.told("site-b"),), time.monotonic()
         lab.event("fault", "site-a", "its sbd hangs")
-        lost.run(["pkill", "-STOP", "-f", SBD])
-        waiting.until(lambda: lost.pid() is None, "the end of site-a", 60)
-        back(lab, "site-b", 90)
+        with out_of_reach((lab.sites["site-b"], lost)):
+            lost.run(["pkill", "-STOP", "-f", SBD])
+            waiting.until(lambda: lost.pid() is None, "the end of site-a", 60)
+            back(lab, "site-b", 90)
         lost.power("on")
         rejoined(lab, 180)
         seen.expect(Expectations(starts=starts))
