@@ -3,9 +3,9 @@
 sbd goes into the background and logs to syslog alone. Whoever takes its words must never keep it waiting: an sbd that
 hangs is a host that its watchdog resets. So what the container's output does not take at once is dropped.
 
-The disk's header is made on a disk that is blank: by the first site, and by the other one when that does not do it for a
-while, for a pair that runs renews one peer after the other. Should both do it, sbd finds its place anew (it looks at the
-header at each loop), and the sites agree on the header that stands. A disk that holds anything else is left alone.
+The disk's header is made on a disk that is blank: by the first site, and by the other one when that does not do it for
+a while, for a pair that runs renews one peer after the other. Should both do it, sbd finds its place anew, for it looks
+at the header at each loop, and the sites agree on the one that stands. A disk that holds anything else is left alone.
 
 Invariant: **a site says that it would hear its poison pill only while an sbd reads the disk and feeds its watchdog.**
 
