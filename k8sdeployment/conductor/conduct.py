@@ -8,7 +8,6 @@ from typing import Optional
 
 from k8sdeployment import __version__
 from k8sdeployment.conductor.cluster import Cluster
-from k8sdeployment.conductor.pill import armed
 from k8sdeployment.pair import facts
 from k8sdeployment.pair.cib import Element, overcome, record
 from k8sdeployment.pair.facts import Facts
@@ -41,13 +40,14 @@ class Conduct:
         self._digest = ""
         self._wanted: Optional[Element] = None
 
-    def conduct(self, pair: SNOPair, site: str, view: PairStatus, cib: Element, theirs: Optional[Facts]) -> Conducted:
+    def conduct(self, pair: SNOPair, site: str, view: PairStatus, cib: Element, mine: Facts,
+                theirs: Optional[Facts]) -> Conducted:
         """One look, and what follows from it. ClusterError when a program fails; then nothing was changed."""
         digest = _digest(pair)
         if view.maintenance:  # whoever set it may be changing things by hand
             new = record(cib).digest != digest
             return Conducted(waits="the CR changed and comes into force when maintenance ends" if new else "")
-        waits = self._waits(pair, site, view, cib, theirs)
+        waits = self._waits(pair, site, view, cib, mine, theirs)
         if not waits and view.dc != site and record(cib).digest != digest:
             waits = f"{view.dc} is about to configure the cluster"  # one site's pcs is enough work
         if waits:
@@ -75,7 +75,8 @@ class Conduct:
         for name in [name for name, resource in view.resources.items() if resource.orphaned]:
             self._cluster.let_go(name)
 
-    def _waits(self, pair: SNOPair, site: str, view: PairStatus, cib: Element, theirs: Optional[Facts]) -> str:
+    def _waits(self, pair: SNOPair, site: str, view: PairStatus, cib: Element, mine: Facts,
+               theirs: Optional[Facts]) -> str:
         """Why the configuration must stay as it is; "" when it may follow the CR."""
         if not view.quorate:
             return f"{site} has no quorum"
@@ -85,8 +86,7 @@ class Conduct:
             return f"waiting for what {other} tells of its CR"
         if theirs is not None and theirs.spec != facts.canonical(pair.spec):
             return f"the CR differs between {site} and {other}; the cluster keeps what it has until they are the same"
-        mine = armed()
-        if pilled(pair.spec) and theirs is not None and not (mine and mine == theirs.pill):
+        if pilled(pair.spec) and theirs is not None and not facts.on_one_disk(mine, theirs):
             return (f"{site} and {other} do not both listen for a poison pill on the same disk, and nobody shall "
                     "believe that they do; see the containers sbd of both peers")
         if theirs is None and not record(cib).digest:

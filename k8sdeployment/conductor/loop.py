@@ -169,7 +169,7 @@ class Conductor:
         return found
 
     def _conducted(self, seen: Seen, view: PairStatus, cib: Element) -> Conducted:
-        done = self._conduct.conduct(seen.pair, seen.site, view, cib, seen.theirs)
+        done = self._conduct.conduct(seen.pair, seen.site, view, cib, seen.mine, seen.theirs)
         if done.changes:
             for change in done.changes:
                 self.parts.say(change)

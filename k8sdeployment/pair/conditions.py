@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from k8sdeployment.pair import fencing, pacemaker, parity, places
-from k8sdeployment.pair.facts import Facts, Proof, differing
+from k8sdeployment.pair.facts import Facts, Proof, differing, on_one_disk
 from k8sdeployment.pair.model import Spec
 from k8sdeployment.pair.report import CONDITIONS
 
@@ -112,7 +112,7 @@ def unproven(spec: Spec, told: Facts, others: Facts | None, by: str, now: int) -
             yield f"{name} ({device.agent}): {proof.why}"
         elif now - proof.when > STALE:
             yield f"{name} ({device.agent}) was last proven {now - proof.when} s ago"
-        elif device.agent == fencing.PILL and others is not None and not (told.pill and told.pill == others.pill):
+        elif device.agent == fencing.PILL and others is not None and not on_one_disk(told, others):
             # Its place on the disk tells that it once listened, and on which disk this one is.
             yield f"{name} ({device.agent}): {target.name} does not listen on the same disk"
 

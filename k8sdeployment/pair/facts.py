@@ -61,6 +61,11 @@ class Facts:
     pill: str = ""
 
 
+def on_one_disk(one: Facts, other: Facts) -> bool:
+    """Whether both sites would hear a poison pill that either writes."""
+    return bool(one.pill) and one.pill == other.pill
+
+
 def canonical(spec: Spec) -> dict[str, Any]:
     """A spec as the same JSON on both sites, whatever order and defaults it was written with."""
     return spec.model_dump(mode="json", by_alias=True, exclude_none=True)

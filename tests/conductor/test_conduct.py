@@ -1,0 +1,27 @@
+"""What keeps the CR from coming into force, before any program of Pacemaker's is asked."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from typing import cast
+
+import pytest
+
+from k8sdeployment.conductor.cluster import Cluster
+from k8sdeployment.conductor.conduct import Conduct
+from k8sdeployment.pair.facts import Facts, canonical
+from tests.pair.sample import pair, poisoned
+from tests.pair.test_summary import view
+
+EMPTY = ElementTree.fromstring("<cib><configuration><crm_config/></configuration></cib>")
+
+
+@pytest.mark.parametrize("mine, theirs, heard", [("u-1", "u-1", True), ("u-1", "u-2", False), ("u-1", "", False),
+                                                 ("", "u-1", False), ("", "", False)])
+def test_a_poison_pill_comes_into_force_once_both_sites_would_hear_it(mine: str, theirs: str, heard: bool) -> None:
+    """Before that Pacemaker would believe a message that nobody reads."""
+    of = pair(**poisoned())
+    told = [Facts("0.1.0", spec=canonical(of.spec), pill=name) for name in (mine, theirs)]
+    done = Conduct(cast(Cluster, None)).conduct(of, "site-a", view(dc="site-b"), EMPTY, *told)
+    assert ("do not both listen for a poison pill" in done.waits) is not heard
+    assert heard == (done.waits == "site-b is about to configure the cluster")
