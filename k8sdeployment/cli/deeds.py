@@ -135,25 +135,36 @@ _DEVICE = ("corosync-cmapctl", "-g", "quorum.device.model")
 def confirm(site: str, insist: Callable[[], object], patience: Patience) -> float:
     """Have a lost site count as off, by a person's word. `insist`: raises Refusal where it is seen alive.
 
-    The quorum that a lone site gets by this is its own until Corosync starts anew. Pacemaker takes the word of a member
-    that is there as well, and then its workloads run on with nobody to stop them: so all is looked at again directly
-    before.
+    Pacemaker takes the word of a member that is there as well, and then its workloads run on with nobody to stop them:
+    so all is looked at again directly before. A lone site gets quorum after that and not before: with quorum it fences
+    what it has lost, which switches a site on that somebody has switched off, and until a dead device has failed
+    nothing starts. That quorum is its own until Corosync starts anew.
     """
     world = patience.world
     begin = world.monotonic()
+    # The word is kept by the controller in charge alone. One that starts alone waits 20 s for others (dc-deadtime).
+    patience.until(lambda now: "" if now.view and now.view.dc else "waiting for Pacemaker to put a site in charge",
+                   f"taking {site} for off")
+    insist()
     found = live.insist(world)
     with ExitStack() as stack:
-        if found.view is not None and not found.view.quorate:
-            _go_alone(patience, stack)
-        insist()
-        found = live.insist(world)
         if not not_yet(found, site, "unclean"):
+            if found.view is not None and not found.view.quorate:
+                stack.callback(_take_back, site, world)
             world.run(("stonith_admin", "--confirm", site), CHANGE, None)
         elif state := not_yet(found, site, "offline"):
             raise SnopairError(f"{state}: it came back meanwhile, and nothing was confirmed")
+        patience.until(lambda now: not_yet(now, site, "offline"), f"taking {site} for off")
+        if found.view is not None and not found.view.quorate:
+            _go_alone(patience, stack)
         stack.pop_all()
-    patience.until(lambda now: not_yet(now, site, "offline"), f"taking {site} for off")
     return world.monotonic() - begin
+
+
+def _take_back(site: str, world: World) -> None:
+    """A site that Pacemaker has no state of counts as never seen, hence as unclean. One that came back has joined."""
+    with suppress(ProgramError):
+        world.run(("cibadmin", "--delete", "--xpath", f"//node_state[@uname='{site}'][@join='down']"), CHANGE, None)
 
 
 def _go_alone(patience: Patience, undo: ExitStack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
@@ -154,6 +155,9 @@ def test_the_pair_is_known_without_the_api(tmp_path: Path) -> None:
     assert kept_pair(World(pair=file)).spec.sites[1].name == "site-b"
 
 
+WORD = ("stonith_admin", "--confirm", "site-b")
+
+
 # -- giving Pacemaker the word ---------------------------------------------------------------------------------------
 
 def confirm(tools: Tools, alive: str = "") -> None:
@@ -165,9 +169,9 @@ def confirm(tools: Tools, alive: str = "") -> None:
 
 
 def test_the_word_is_given_for_a_site_that_was_lost() -> None:
-    tools = Tools("unclean", "unclean", "unclean", "offline")
+    tools = Tools("unclean", "unclean", "offline")
     confirm(tools)
-    assert tools.calls == [("stonith_admin", "--confirm", "site-b")]
+    assert tools.calls == [WORD]
 
 
 def test_a_site_that_came_back_meanwhile_is_not_taken_for_off() -> None:
@@ -190,6 +194,7 @@ def test_a_sign_of_life_at_the_last_moment_ends_it() -> None:
 UNHEARD = [("corosync-cmapctl", "-s", "quorum.device.votes", "u32", "0"), ("corosync-quorumtool", "-e", "1")]
 HEARD = [("corosync-cmapctl", "-s", "quorum.device.votes", "u32", "1"), ("corosync-quorumtool", "-e", "3")]
 MODEL = ("corosync-cmapctl", "-g", "quorum.device.model")
+TAKEN_BACK = ("cibadmin", "--delete", "--xpath", "//node_state[@uname='site-b'][@join='down']")
 
 
 class Alone(Tools):
@@ -211,21 +216,44 @@ class Alone(Tools):
 @pytest.mark.parametrize("model, told", [
     (True, UNHEARD), (False, [("corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1")])])
 def test_a_lone_site_gets_quorum_by_the_votes_that_corosync_has(model: bool, told: list[tuple[str, ...]]) -> None:
-    tools = Alone("unclean", "unclean", "unclean", "unclean", "offline", model=model)
+    """After the word: with quorum it would fence the other one."""
+    tools = Alone("unclean", "unclean", "offline", model=model)
     confirm(tools)
-    assert tools.calls == [MODEL, *told, ("stonith_admin", "--confirm", "site-b")]
+    assert tools.calls == [WORD, MODEL, *told]
 
 
-def test_a_word_that_is_refused_in_the_end_gives_the_arbitrator_its_vote_back() -> None:
-    """Else the site, quorate now, would fence the other one though it was told "refused"."""
+def test_a_site_that_is_seen_alive_gives_the_other_one_no_quorum() -> None:
     tools = Alone("unclean", model=True)
     with pytest.raises(codes.Refusal):
         confirm(tools, "link 0 to site-b is connected")
-    assert tools.calls == [MODEL, *UNHEARD, *HEARD]
+    assert not tools.calls
 
 
-def test_a_site_that_gets_no_quorum_asks_the_arbitrator_again() -> None:
-    tools = Alone("unclean", model=True, effect=False)
+def test_a_site_that_left_in_order_needs_no_word_but_quorum() -> None:
+    tools = Alone("offline", model=False)
+    confirm(tools)
+    assert tools.calls == [MODEL, ("corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1")]
+
+
+def test_a_site_that_gets_no_quorum_asks_the_arbitrator_again_and_takes_the_word_back() -> None:
+    """Else the word would be good still when the other site runs again and somebody gives this one quorum (I1)."""
+    tools = Alone("unclean", "unclean", "offline", model=True, effect=False)
     with pytest.raises(codes.TooLate, match="waiting for quorum"):
         confirm(tools)
-    assert tools.calls == [MODEL, *UNHEARD, *HEARD]
+    assert tools.calls == [WORD, MODEL, *UNHEARD, *HEARD, TAKEN_BACK]
+
+
+def test_the_word_waits_for_a_controller_in_charge() -> None:
+    """Without one, nobody keeps it. One that starts alone waits 20 s for others."""
+    class Young(Tools):
+        looks = 0
+
+        def __call__(self, argv: Sequence[str], seconds: float, given: str | None = None) -> str:
+            said = super().__call__(argv, seconds, given)
+            if argv[0] == "crm_mon":
+                self.looks += 1
+            return said if self.looks > 2 else re.sub("<current_dc [^>]*>", '<current_dc present="false"/>', said)
+
+    tools = Young("unclean", "unclean", "unclean", "unclean", "offline")
+    confirm(tools)
+    assert tools.calls == [WORD] and tools.looks > 2
