@@ -29,6 +29,7 @@ OWN = "test"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=2, help="random moments at which something of the pair is killed")
     parser.addoption("--kills-seed", type=int, default=None, help="the same moments again")
+    parser.addoption("--held", type=float, default=30, help="seconds for which scenario 28 holds a peer back")
     parser.addoption("--lab", default=os.environ.get("AOS_TEST_LAB"), help="a lab that is up already; it is left up")
 
 

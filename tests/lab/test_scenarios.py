@@ -6,6 +6,8 @@ import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 
+import pytest
+
 from k8sdeployment.pair.cib import property_value
 from lab import pairing, record, waiting
 from lab.calm import calm, explain, failures, quiet
@@ -193,7 +195,7 @@ def test_20_site_joins_while_its_api_is_still_starting(calm_pair: Lab, watch: Wa
         waiting.until(lambda: not _both_online(lab), "the loss being noticed", 60)
         waiting.until(lambda: joining.pid() is not None, "the fenced site powered on", 60)
         joining.api("stop")
-        rest(lab, 30)
+        rest(lab, 15)
         joining.api("start")
         rejoined(lab, 180)
         seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
@@ -251,7 +253,7 @@ def test_12_the_loser_of_a_split_boots_while_it_lasts(calm_pair: Lab, watch: Wat
         waiting.until(lambda: loser.pid() is None, "the fence of site-b", 60)
         waiting.until(lambda: loser.pid() is not None, "the fenced site powered on", 60)
         waiting.until(lambda: _inert(loser), "its Pacemaker without quorum", 120)
-        rest(lab, 30)
+        rest(lab, 15)
         assert _inert(loser) and not answers(loser)
         lab.heal()
         rejoined(lab)
@@ -268,7 +270,8 @@ def _inert(site: Site) -> bool:
     return 'with_quorum="false"' in said
 
 
-def test_28_a_fenced_site_whose_peer_is_held_back(calm_pair: Lab, watch: Watching) -> None:
+def test_28_a_fenced_site_whose_peer_is_held_back(calm_pair: Lab, watch: Watching,
+                                                  request: pytest.FixtureRequest) -> None:
     """Scenario 28: it boots with replicas in its etcd and nobody to tell it; its workload does not start."""
     lab, lost = calm_pair, calm_pair.sites["site-a"]
     wait_takeover(lab)
@@ -281,7 +284,7 @@ def test_28_a_fenced_site_whose_peer_is_held_back(calm_pair: Lab, watch: Watchin
         back(lab, "site-b", 60)
         waiting.until(lambda: lost.pid() is not None, "the fenced site powered on", 60)
         lost.wait_ready()
-        rest(lab, 60)
+        rest(lab, request.config.getoption("--held"))
         said = lost.kubectl("get", "deployment", WORKLOAD, "-o", "jsonpath={.spec.replicas}")
         assert said == "1" and not answers(lost)
         lost.run(["sh", "-c", f"rm {HELD} && mv {HELD}.kept {HELD}"])
