@@ -9,7 +9,7 @@ from docker.errors import NotFound
 
 from lab import hostproc, shell, waiting
 from lab.api import SiteApi, ready_since
-from lab.bmc.power import PowerError, Switch
+from lab.bmc.power import PowerError, Switch, lie
 from lab.engine import Engine
 from lab.errors import LabError
 from lab.names import SERVICE_PORT, SitePlan
@@ -81,6 +81,11 @@ class Site:
         except PowerError as error:
             raise LabError(f"power {order} of {self.name} failed: {error}") from None
         self._state.event(f"power-{order}-done", self.name)
+
+    def bmc_lies(self, on: bool) -> None:
+        """Have the site's BMC, of whatever kind, confirm what it does not do, or tell the truth again."""
+        lie(self._state.power_lock(self.plan), on)
+        self._state.event("bmc-lies" if on else "bmc-honest", self.name)
 
     def api(self, order: str) -> None:
         """Stop (SIGKILL) or start the kube-apiserver alone; a power cycle starts it again."""

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from .power import PowerError, Switch
+from .power import BmcSwitch, PowerError
 
 SETTINGS = Path("/etc/bmc/bmc.json")
 EVENTS = Path("/run/lab/events.jsonl")
@@ -18,12 +18,12 @@ PENDING = Path("/run/bmc/pending")
 PENDING_SECONDS = 60.0
 
 
-def read(parameters: list[str], switch: Switch) -> list[str]:
+def read(parameters: list[str], switch: BmcSwitch) -> list[str]:
     """The lines ipmi_sim expects to "get"."""
     return [f"{parameter}:{_reading(parameter, switch)}" for parameter in parameters]
 
 
-def _reading(parameter: str, switch: Switch) -> str:
+def _reading(parameter: str, switch: BmcSwitch) -> str:
     if parameter == "power":
         return "1" if _pending() or switch.is_on() else "0"
     return "default" if parameter == "boot" else "0"
@@ -40,8 +40,12 @@ def orders(parameters: list[str]) -> list[str]:
     return found
 
 
-def obey(order: str, switch: Switch, site: str) -> None:
+def obey(order: str, switch: BmcSwitch, site: str) -> None:
     """Carry one order out; raises PowerError when the site would not die."""
+    if switch.lies:
+        note(site, f"told a lie: {order}")
+        switch.off() if order == "off" else switch.on()
+        return
     note(site, f"{order} asked")
     if order == "reset" and not (_pending() or switch.is_on()):
         raise PowerError("a chassis that is off cannot be reset")
@@ -55,7 +59,7 @@ def obey(order: str, switch: Switch, site: str) -> None:
         _start_behind(switch, site, ticket)
 
 
-def _start_behind(switch: Switch, site: str, ticket: str) -> None:
+def _start_behind(switch: BmcSwitch, site: str, ticket: str) -> None:
     """Start in a process of its own, with none of ipmi_sim's pipes, so that the answer goes out now."""
     if os.fork():
         return
@@ -100,7 +104,7 @@ def note(site: str, detail: str) -> None:
 def main(arguments: list[str]) -> int:
     """0 when done; 1 tells ipmi_sim, and so whoever asked, that it did not work."""
     settings = json.loads(SETTINGS.read_text())
-    switch = Switch(settings["socket"], settings["container"], Path(settings["lock"]))
+    switch = BmcSwitch(settings["socket"], settings["container"], Path(settings["lock"]))
     verb, parameters = arguments[0], arguments[1:]
     try:
         if verb == "get":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .chassis import note
-from .power import PowerError, Switch
+from .power import BmcSwitch, PowerError
 
 SETTINGS = Path("/etc/board/board.json")
 FOLLOWING = Path("/run/board")
@@ -28,13 +28,13 @@ class Power:
     """One site and its switch."""
 
     site: str
-    switch: Switch
+    switch: BmcSwitch
 
 
 def powers(settings: Path = SETTINGS) -> dict[str, Power]:
     """Every site of the board, by the name of its domain, which is the site's own."""
     known = json.loads(settings.read_text())
-    return {site: Power(site, Switch(known["socket"], one["container"], Path(one["lock"])))
+    return {site: Power(site, BmcSwitch(known["socket"], one["container"], Path(one["lock"])))
             for site, one in known["sites"].items()}
 
 
@@ -45,6 +45,10 @@ def hooked(power: Power, event: str) -> None:
     the domain meanwhile, so whoever holds a switch's lock must not wait for libvirt.
     """
     follows = _following(power) == event
+    if power.switch.lies and event in (STARTED, STOPPED):
+        note(power.site, f"told a lie: {event}")
+        power.switch.on() if event == STARTED else power.switch.off()
+        return
     if event == STARTED and not power.switch.is_on():
         if follows:
             raise PowerError("the site went off again")

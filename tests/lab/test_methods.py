@@ -13,12 +13,14 @@ import pytest
 from lab import board, certs, pairing, waiting
 from lab.board import REDFISH_PORT, Board
 from lab.calm import calm, explain
+from lab.service import answers
 from lab.sites import Lab, Site
-from lab.verdict_model import Expectations, Start
+from lab.verdict_model import Expectations, Quiet, Start
 from tests.lab.conftest import Watch, held
 from tests.lab.pairs import CONVERGE, peers, read_secrets, renewed, restored, wait_takeover
 from tests.lab.test_drill import drill
-from tests.lab.test_scenarios import rejoined, rest, split
+from tests.lab.test_lies import lied
+from tests.lab.test_scenarios import KEPT, pods_on, rejoined, rest, split
 
 Watching = Callable[..., Watch]
 REDFISH, VIRSH = "board-site-b", "board-site-a"
@@ -73,14 +75,19 @@ def known(pair: Lab) -> Iterator[Board]:
 
 
 def test_ssh_with_virsh_ends_the_active_site_before_it_is_taken_over(pair: Lab, known: Board, watch: Watching) -> None:
-    """Fenced on purpose by site-b, which fence_virsh does through libvirt's domain, and then takes over."""
+    """Fenced on purpose by site-b, which fence_virsh does through libvirt's domain, and then takes over; and nothing of
+    that while libvirt only says so."""
     lab = pair
     wait_takeover(lab)
     with watch() as seen:
         rest(lab)
+        with _quiet(seen, "site-a"), _lying(lab.sites["site-a"]):
+            lied(lab.sites["site-a"], lab.sites["site-b"], "fence-site-a-1 (fence_virsh)")
         began, starts = time.monotonic(), [seen.told("site-b")]
         lab.event("fault", "site-a", "fenced on purpose, by a drill")
-        said = pairing.snopair(lab.sites["site-b"], "drill", "--fence", "--takeover", "-o", "json", timeout=400)
+        # It has no proven device, until this has fenced.
+        said = pairing.snopair(lab.sites["site-b"], "drill", "--fence", "--takeover", "--force", "-o", "json",
+                               timeout=400)
         result = json.loads(said)
         starts.append(Start("site-a", began + result["returnedSeconds"] - 1))
         rejoined(lab)
@@ -88,7 +95,7 @@ def test_ssh_with_virsh_ends_the_active_site_before_it_is_taken_over(pair: Lab, 
         rest(lab)
     assert result["good"] and result["fencedSeconds"] < result["availableSeconds"], result
     verdict = seen.verdict(bound=20)
-    held(verdict, "I1", "I2", "I4", "I8")
+    held(verdict, "I1", "I2", "I4", "I7", "I8")
     _ended_first(seen, "site-a", "site-b")
 
 
@@ -97,6 +104,40 @@ def test_redfish_ends_the_active_site_in_a_split_before_it_is_taken_over(
     """site-a, which wins, has fence_redfish end site-b."""
     seen = split(pair, watch, "site-b")
     _ended_first(seen, "site-b", "site-a")
+
+
+def test_redfish_that_lies_is_not_believed(pair: Lab, known: Board, watch: Watching) -> None:
+    """It counts again once it has fenced for real."""
+    lab, target, other = pair, pair.sites["site-b"], pair.sites["site-a"]
+    calm(lab, on="site-b")
+    with watch() as seen:
+        with _quiet(seen, "site-b"), _lying(target):
+            lied(target, other, "fence-site-b-1 (fence_redfish)")
+            assert answers(target) and not answers(other)
+        rest(lab)
+    verdict = seen.verdict(bound=KEPT)
+    held(verdict, "I1", "I2", "I7")
+    assert not verdict.fences and not pods_on(verdict.runs, "site-a")
+    result = json.loads(pairing.snopair(other, "drill", "--fence", "--takeover", "--force", "-o", "json", timeout=400))
+    assert result["good"], result
+    rejoined(lab)
+
+
+@contextmanager
+def _lying(site: Site) -> Iterator[None]:
+    site.bmc_lies(True)
+    try:
+        yield
+    finally:
+        site.bmc_lies(False)
+
+
+@contextmanager
+def _quiet(seen: Watch, site: str) -> Iterator[None]:
+    """Nothing of the site's may be touched meanwhile."""
+    began = time.monotonic()
+    yield
+    seen.expect(Expectations(quiet=(Quiet(site, began, time.monotonic()),)))
 
 
 def _ended_first(seen: Watch, dead: str, heir: str) -> None:

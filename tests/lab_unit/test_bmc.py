@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.bmc import chassis
-from lab.bmc.power import PowerError, Switch
+from lab.bmc.power import BmcSwitch, PowerError, Switch, lie
 
 
 class Engine(socketserver.ThreadingUnixStreamServer):
@@ -66,17 +66,17 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def switch(engine: Engine, tmp_path: Path) -> Switch:
-    return Switch(str(tmp_path / "engine.sock"), "lab-site-a", tmp_path / "lock")
+def switch(engine: Engine, tmp_path: Path) -> BmcSwitch:
+    return BmcSwitch(str(tmp_path / "engine.sock"), "lab-site-a", tmp_path / "lock")
 
 
-def test_off_returns_only_when_the_site_is_dead(engine: Engine, switch: Switch) -> None:
+def test_off_returns_only_when_the_site_is_dead(engine: Engine, switch: BmcSwitch) -> None:
     engine.lingers = 3
     switch.off()
     assert not engine.running
 
 
-def test_a_site_that_does_not_die_is_never_called_off(engine: Engine, switch: Switch,
+def test_a_site_that_does_not_die_is_never_called_off(engine: Engine, switch: BmcSwitch,
                                                       monkeypatch: pytest.MonkeyPatch) -> None:
     engine.lingers = 10 ** 6
     monkeypatch.setattr("lab.bmc.power.DEATH_SECONDS", 0.2)
@@ -92,7 +92,7 @@ def test_without_an_engine_nothing_is_claimed(tmp_path: Path) -> None:
         absent.is_on()
 
 
-def test_a_start_that_is_no_longer_wanted_does_not_happen(engine: Engine, switch: Switch) -> None:
+def test_a_start_that_is_no_longer_wanted_does_not_happen(engine: Engine, switch: BmcSwitch) -> None:
     """Off came between the order to start and the start: the site must stay off."""
     switch.off()
     switch.on(lambda: False)
@@ -117,13 +117,13 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_power_is_read_from_the_engine(engine: Engine, switch: Switch, board: Path) -> None:
+def test_power_is_read_from_the_engine(engine: Engine, switch: BmcSwitch, board: Path) -> None:
     assert chassis.read(["power", "boot", "identify"], switch) == ["power:1", "boot:default", "identify:0"]
     switch.off()
     assert chassis.read(["power"], switch) == ["power:0"]
 
 
-def test_power_is_on_while_a_start_is_under_way_but_not_for_ever(switch: Switch, board: Path) -> None:
+def test_power_is_on_while_a_start_is_under_way_but_not_for_ever(switch: BmcSwitch, board: Path) -> None:
     switch.off()
     (board / "pending").write_text("99999999999 1")
     assert chassis.read(["power"], switch) == ["power:1"]
@@ -131,7 +131,8 @@ def test_power_is_on_while_a_start_is_under_way_but_not_for_ever(switch: Switch,
     assert chassis.read(["power"], switch) == ["power:0"]
 
 
-def test_off_takes_a_pending_start_back_and_is_told_in_the_events(engine: Engine, switch: Switch, board: Path) -> None:
+def test_off_takes_a_pending_start_back_and_is_told_in_the_events(
+        engine: Engine, switch: BmcSwitch, board: Path) -> None:
     (board / "pending").write_text("99999999999 1")
     chassis.obey("off", switch, "site-a")
     assert chassis.read(["power"], switch) == ["power:0"]
@@ -139,8 +140,21 @@ def test_off_takes_a_pending_start_back_and_is_told_in_the_events(engine: Engine
     assert details == ["off asked", "off: the site is dead"]
 
 
-def test_a_chassis_that_is_off_cannot_be_reset(engine: Engine, switch: Switch, board: Path) -> None:
+def test_a_chassis_that_is_off_cannot_be_reset(engine: Engine, switch: BmcSwitch, board: Path) -> None:
     switch.off()
     with pytest.raises(PowerError, match="off cannot be reset"):
         chassis.obey("reset", switch, "site-a")
     assert engine.orders == ["kill"]
+
+
+def test_a_bmc_that_lies_switches_nothing_and_says_what_it_was_told(
+        engine: Engine, switch: BmcSwitch, board: Path, tmp_path: Path) -> None:
+    lie(tmp_path / "lock", True)
+    assert chassis.read(["power"], switch) == ["power:1"]
+    chassis.obey("off", switch, "site-a")
+    assert chassis.read(["power"], switch) == ["power:0"] and engine.running and not engine.orders
+    assert "asked" not in chassis.EVENTS.read_text(), "no order that was carried out"
+    lie(tmp_path / "lock", False)
+    assert chassis.read(["power"], switch) == ["power:1"]
+    chassis.obey("off", switch, "site-a")
+    assert not engine.running

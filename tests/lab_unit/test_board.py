@@ -12,7 +12,7 @@ import pytest
 
 from lab.bmc import chassis, domain
 from lab.bmc.domain import STARTED, STOPPED, Power
-from lab.bmc.power import PowerError, Switch
+from lab.bmc.power import BmcSwitch, PowerError, lie
 from tests.lab_unit.test_bmc import Engine, engine, switch
 
 __all__ = ["engine", "switch"]
@@ -57,7 +57,7 @@ class Domain:
 
 
 @pytest.fixture
-def power(switch: Switch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Power:
+def power(switch: BmcSwitch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Power:
     monkeypatch.setattr(domain, "FOLLOWING", tmp_path)
     monkeypatch.setattr(chassis, "EVENTS", tmp_path / "events.jsonl")
     (tmp_path / "events.jsonl").touch()
@@ -126,3 +126,17 @@ def test_a_domain_that_does_not_follow_is_told(power: Power) -> None:
 
     with pytest.raises(PowerError, match="site-a does not follow its site: no memory"):
         domain.follow(power, Stuck(power, active=False), Refused)
+
+
+def test_a_domain_of_a_board_that_lies_is_off_while_its_site_runs_on(
+        engine: Engine, power: Power, tmp_path: Path) -> None:
+    """And it follows its site again once the board tells the truth."""
+    one = Domain(power)
+    lie(tmp_path / "lock", True)
+    domain.follow(power, one, Refused)
+    one.destroy()
+    domain.follow(power, one, Refused)
+    assert not bool(one.active) and engine.running and told(tmp_path) == ["told a lie: stopped"]
+    lie(tmp_path / "lock", False)
+    domain.follow(power, one, Refused)
+    assert bool(one.active) and not engine.orders
