@@ -72,9 +72,11 @@ def _devices(site: str, fences: Iterable[str]) -> Iterator[Document]:
     mine = [found for name, found in (_split("--fence", one, form) for one in fences) if name == site]
     for rank, said in enumerate(mine, start=1):
         agent, *rest = said.split(",")
-        parameters = dict(_split("--fence", one, form) for one in rest)
+        parameters: Document = dict(_split("--fence", one, form) for one in rest)
+        level = parameters.pop("level", None)
         name = f"bmc-{site}" if rank == 1 else f"bmc-{site}-{rank}"
-        yield {"agent": agent, "parameters": parameters, "secretRef": {"name": name}}
+        shared = {} if level is None else {"level": int(level) if level.isdecimal() else level}
+        yield {"agent": agent, "parameters": parameters, "secretRef": {"name": name}, **shared}
 
 
 def _peer(words: Words) -> Document:

@@ -25,7 +25,7 @@ DEFAULT = "snopair-bundle"
               help="The site's Kubernetes node, where it is not named like the site.")
 @click.option("--fence", "fences", metavar="SITE=AGENT[,PARAMETER=VALUE…]", multiple=True,
               help="A device that takes the site's power: site-a=fence_ipmilan,ip=192.0.2.9,username=fence,lanplus=1. "
-                   "Again for a second one. No passwords here.")
+                   "Again for a second one; level=1 for each that must switch off together. No passwords here.")
 @click.option("--fence-password-file", "passwords", metavar="SITE=FILE", multiple=True,
               help="File with the password or SSH key of the site's device, or of a Secret by its name, or of a "
                    "Secret's key by SECRET/KEY. A password is asked for else.")

@@ -64,23 +64,26 @@ def ask(target: Site, rank: int, device: Device, world: World) -> Power:
 def switch_off(target: Site, world: World) -> str:
     """Which devices say that a site is off, after each that could was told to switch it off.
 
-    SnopairError when none says so, or one says that the power is on: a site may have two power supplies.
+    SnopairError when no whole level says so, or one says that the power is on: a site may have two power supplies.
     """
-    off, failed, on = [], [], False
+    off: dict[int, str] = {}
+    failed, on = [], False
     for rank, device in enumerate(target.fencing.devices, start=1):
         name = fencing.device_id(target, rank)
+        refused = False
         try:
             world.run((device.agent,), fencing.ANSWER, fencing.order(device, name, "off"))
         except ProgramError as error:
+            refused = True
             failed.append(f"{name}: {error}")
         power = ask(target, rank, device, world)
         if power.on is False:
-            off.append(name)
+            off[rank] = name
         elif power.on:
             on = True
             failed.append(f"{name}: it says that the power is on still")
-        elif power.works:
+        elif power.works or not refused:
             failed.append(f"{name}: {power}")
-    if off and not on:
-        return f"{target.name} is off, by the word of {' and '.join(off)}"
+    if not on and any(off.keys() >= set(ranks) for ranks in fencing.levels(target).values()):
+        return f"{target.name} is off, by the word of {' and '.join(off.values())}"
     raise SnopairError(f"{target.name} was not switched off: {'; '.join(failed) or 'it has no fence device'}")

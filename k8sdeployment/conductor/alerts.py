@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from k8sdeployment.pair.fencing import GONE
+from k8sdeployment.pair.fencing import GONE, devices_of
 from k8sdeployment.pair.recovery import Alert, parse
 
 # Bytes after which the file is put aside: some thousands of alerts. Recoveries are kept by themselves.
@@ -41,12 +41,11 @@ class Alerts:
         return self._found
 
     def devices(self) -> dict[float, str]:
-        """The device of each fence, by the time of its alert: what the log said last when the alert came in."""
+        """What fenced, by the time of the alert: the device, or all of a level. As the log said when it came in."""
         fences = [alert for alert in self._found if alert.kind == "fencing" and alert.rc == "0"]
         new = [alert for alert in fences if alert.when not in self._devices]
         if new:
-            # What asks the links has fenced nothing: it stands behind the device that has.
-            said = {site: device for site, device in _FENCED.findall(tail(self._log)) if not device.startswith(GONE)}
+            said = _fenced_by(tail(self._log))
             self._devices |= {alert.when: said.get(alert.node, "") for alert in new}
         return self._devices
 
@@ -56,6 +55,18 @@ class Alerts:
             return found.st_ino, found.st_size
         except OSError:
             return 0, 0
+
+
+def _fenced_by(log: str) -> dict[str, str]:
+    """What fenced each site last. What asks the links has fenced nothing: it stands behind the devices that have, and
+    its name tells them; each of them is switched on again afterwards."""
+    found: dict[str, list[str]] = {}
+    for site, name in _FENCED.findall(log):
+        if name.startswith(GONE):
+            found[site] = devices_of(name)
+        elif name not in found.get(site, []):
+            found[site] = [name]
+    return {site: " and ".join(names) for site, names in found.items()}
 
 
 def _lines(file: Path) -> list[str]:

@@ -92,29 +92,37 @@ def _fencing(seen: Seen) -> Found:
     if seen.pair.spec.fencing.mode == "Disabled":
         return Found("FencingProven", "False", "Disabled",
                      "fencing is disabled: after a split a workload may run twice")
-    bad = list(unproven(seen.pair.spec, seen.mine, seen.theirs, seen.site, int(seen.now.timestamp())))
+    bad = unproven(seen.pair.spec, seen.mine, seen.theirs, seen.site, int(seen.now.timestamp()))
     if bad:
-        return Found("FencingProven", "False", "NotProven", "; ".join(bad))
+        return Found("FencingProven", "False", "NotProven", "; ".join(bad.values()))
     if seen.pair.spec.failover.mode == "Confirm":
         return Found("FencingProven", "True", CONFIRM, f"nothing fences {seen.other} by itself: a takeover waits until "
                      f"a person says that it is off, with `snopair confirm {seen.other}`")
     return Found("FencingProven", "True", "Proven", f"{seen.site} can fence {seen.other}")
 
 
-def unproven(spec: Spec, told: Facts, others: Facts | None, by: str, now: int) -> Iterator[str]:
-    """Why `by` could not fence the other site, by its own last proofs; nothing when every device answered. `others`:
-    what that site tells, None where it is away."""
-    target = spec.other(by)
+def unproven(spec: Spec, told: Facts, others: Facts | None, by: str, now: int) -> dict[int, str]:
+    """What is wrong with the devices by which `by` would fence the other site, by its own last proofs and the device's
+    place in the list; empty when every one answered. `others`: what that site tells, None where it is away."""
+    target, found = spec.other(by), {}
     for rank, device in enumerate(target.fencing.devices, start=1):
         name = fencing.device_id(target, rank)
         proof = told.proofs.get(name, Proof(False, 0, "has not been asked yet"))
         if not proof.good:
-            yield f"{name} ({device.agent}): {proof.why}"
+            found[rank] = f"{name} ({device.agent}): {proof.why}"
         elif now - proof.when > STALE:
-            yield f"{name} ({device.agent}) was last proven {now - proof.when} s ago"
+            found[rank] = f"{name} ({device.agent}) was last proven {now - proof.when} s ago"
         elif device.agent == fencing.PILL and others is not None and not on_one_disk(told, others):
             # Its place on the disk tells that it once listened, and on which disk this one is.
-            yield f"{name} ({device.agent}): {target.name} does not listen on the same disk"
+            found[rank] = f"{name} ({device.agent}): {target.name} does not listen on the same disk"
+    return found
+
+
+def powerless(spec: Spec, told: Facts, others: Facts | None, by: str, now: int) -> list[str]:
+    """Why `by` could not fence the other site: no level of which every device is proven. Empty when there is one."""
+    bad = unproven(spec, told, others, by, now)
+    lame = [bad.keys() & set(ranks) for ranks in fencing.levels(spec.other(by)).values()]
+    return list(bad.values()) if all(lame) else []
 
 
 def _takeover(seen: Seen) -> Found:

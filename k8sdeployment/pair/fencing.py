@@ -1,5 +1,7 @@
 """Fence devices: what their agents are told, and how a device is proven before anybody relies on it."""
 
+from collections.abc import Sequence
+
 from k8sdeployment.pair import paths
 from k8sdeployment.pair.model import Device, Site, Spec
 from k8sdeployment.pair.references import SecretRef
@@ -28,22 +30,31 @@ AUTHORITIES, KNOWN_HOSTS = "REQUESTS_CA_BUNDLE", "AOS_KNOWN_HOSTS"
 
 
 def device_id(site: Site, rank: int) -> str:
-    """The name in Pacemaker of the device that fences `site` and is tried as number `rank` (from 1)."""
+    """The name in Pacemaker of the device that fences `site` and stands at place `rank` (from 1) of its list."""
     return f"{_DEVICE}{site.name}-{rank}"
 
 
-def gone_id(site: Site, rank: int) -> str:
-    """The name in Pacemaker of what looks whether `site` shows life, once its device number `rank` has said off.
+def levels(site: Site) -> dict[int, list[int]]:
+    """Which devices must all say that `site` is off: their ranks, by Pacemaker's number for the level."""
+    found: dict[int, list[int]] = {}
+    for rank, device in enumerate(site.fencing.devices, start=1):
+        found.setdefault(rank if device.level is None else device.level, []).append(rank)
+    return found
 
-    One for each device: Pacemaker asks nothing twice for one fence, so that after a device that lied nothing else would
-    be there to agree with the next one.
+
+def gone_id(site: Site, ranks: Sequence[int]) -> str:
+    """The name in Pacemaker of what looks whether `site` shows life, once its devices of these ranks have said off.
+
+    One for each level: Pacemaker asks nothing twice for one fence, so that after a device that lied nothing else would
+    be there to agree with the next one. It names all devices of its level, so that the log alone tells who said off.
     """
-    return f"{GONE}{site.name}-{rank}"
+    return f"{GONE}{site.name}-{'.'.join(map(str, ranks))}"
 
 
-def device_of(gone: str) -> str:
-    """The name of the device whose word is held against what the site shows by what has this name."""
-    return f"{_DEVICE}{gone.removeprefix(GONE)}"
+def devices_of(gone: str) -> list[str]:
+    """The names of the devices whose word is held against what the site shows by what has this name."""
+    name, _, ranks = gone.removeprefix(GONE).rpartition("-")
+    return [f"{_DEVICE}{name}-{rank}" for rank in ranks.split(".")]
 
 
 def target_of(device: str) -> str:

@@ -5,7 +5,7 @@ Pacemaker's log tells it, for fence_gone ends with a code of its own then.
 
 import re
 
-from k8sdeployment.pair.fencing import device_of
+from k8sdeployment.pair.fencing import devices_of
 
 # Pacemaker switches nothing on after a level that was not confirmed.
 STILL_OFF = "what it switched off, another machine perhaps, is still off"
@@ -23,10 +23,11 @@ _SILENT, _ALIVE = "0", "1"
 def caught(log: str) -> dict[str, str]:
     """The devices that were held against what the site showed; for one that lied the last time, the line that tells it.
 
-    The line, with its time and process, stands for that one lie. "" for a device that did what it said.
+    The line, with its time and process, stands for that one lie. "" for a device that did what it said. Of several
+    that share a level nobody can tell which one lied: each is taken for one that did.
     """
-    found = {}
+    found: dict[str, str] = {}
     for line in _WORD.finditer(log):
         if line[2] in (_SILENT, _ALIVE):
-            found[device_of(line[1])] = line[0] if line[2] == _ALIVE else ""
+            found |= dict.fromkeys(devices_of(line[1]), line[0] if line[2] == _ALIVE else "")
     return found

@@ -30,13 +30,16 @@ class Device(Part):
     secret_ref: Optional[SecretRef] = None
     """The Secret with the device's password. Under the key ssh-privatekey, which Secrets of type kubernetes.io/ssh-auth
     have, stands a private key instead, for an agent that speaks SSH."""
+    level: Optional[Annotated[int, Field(ge=1, le=9)]] = None
+    """Devices of one level must all switch off before the site counts as off, as with two power supplies. The next
+    level is tried when one of them fails. For all devices of a site or for none: then each is a level of its own."""
 
 
 class SiteFencing(Part):
     """How a site is fenced, and how long the other one waits before it does so."""
 
     devices: Annotated[tuple[Device, ...], Field(max_length=4)] = ()
-    """Tried in this order."""
+    """Tried in this order, level by level."""
     ca_ref: Optional[AuthorityRef] = None
     """The authorities whose certificates fence_redfish believes; the system's own where nothing is said."""
     known_hosts_ref: Optional[KnownHostsRef] = None

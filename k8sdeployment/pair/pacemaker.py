@@ -4,10 +4,11 @@ They make all of it from nothing, the same way each time. What a running cluster
 the pair's, is the business of `merge`; the difference is pushed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from k8sdeployment.pair import paths, timing
-from k8sdeployment.pair.fencing import PILL, Parameters, confirmation_id, device_id, device_parameters, gone_id, shoots
+from k8sdeployment.pair.fencing import (
+    PILL, Parameters, confirmation_id, device_id, device_parameters, gone_id, levels, shoots)
 from k8sdeployment.pair.model import Device, Site, SNOPair, Spec, Workload
 from k8sdeployment.pair.values import seconds
 
@@ -31,14 +32,13 @@ def configure(pair: SNOPair, file: str) -> list[Argv]:
     if spec.failover.mode == "Confirm":
         return [("pcs", "-f", file, *words) for words in (
             *_cluster(spec), *map(_confirmation, spec.sites), *_works(spec), *_alert())]
-    devices = [(site, rank, device) for site in spec.sites for rank, device in _ranked(site)]
     delays = dict(zip((site.name for site in spec.sites), spec.fence_delays()))
     return [("pcs", "-f", file, *words) for words in (
         *_cluster(spec),
-        *(_device(site, rank, device, delays[site.name]) for site, rank, device in devices),
-        *(_witness(site, rank, spec) for site, rank, _ in devices if shoots(spec)),
+        *(command for site in spec.sites for command in _devices(site, delays[site.name])),
+        *(_witness(site, ranks, spec) for site in spec.sites for ranks in levels(site).values() if shoots(spec)),
         *(("constraint", "location", name, "avoids", f"{site.name}=INFINITY")
-          for site, rank, _ in devices for name in _fencers(site, rank, spec)),
+          for site in spec.sites for ranks in levels(site).values() for name in _fencers(site, ranks, spec)),
         *_levels(spec),
         *_works(spec),
         *_alert(),
@@ -48,10 +48,6 @@ def configure(pair: SNOPair, file: str) -> list[Argv]:
 def resource_id(workload: Workload) -> str:
     """The workload's name in Pacemaker. Its ids are XML names, which start with a letter."""
     return workload.name if workload.name[0].isalpha() else f"w-{workload.name}"
-
-
-def _ranked(site: Site) -> Iterator[tuple[int, Device]]:
-    return enumerate(site.fencing.devices, start=1)
 
 
 def _cluster(spec: Spec) -> Iterator[Argv]:
@@ -82,6 +78,13 @@ def _alert() -> Iterator[Argv]:
     """What Pacemaker tells the conductor the moment it happens."""
     yield "alert", "create", f"path={paths.PROGRAMS}/alert", f"id={ALERT}"
     yield "alert", "recipient", "add", ALERT, f"value={paths.ALERTS}", f"id={ALERT}-recipient"
+
+
+def _devices(site: Site, delay: int) -> Iterator[Argv]:
+    """The first device of each level waits for all of it: each would wait by itself, and the fence as often."""
+    first = {ranks[0] for ranks in levels(site).values()}
+    for rank, device in enumerate(site.fencing.devices, start=1):
+        yield _device(site, rank, device, delay if rank in first else 0)
 
 
 def _device(site: Site, rank: int, device: Device, delay: int) -> Argv:
@@ -121,29 +124,30 @@ def _works(spec: Spec) -> Iterator[Argv]:
         yield from _bonds(work, spec)
 
 
-def _witness(site: Site, rank: int, spec: Spec) -> Argv:
-    """What looks whether a site shows life, after its device has said that it is off. Pacemaker waits for longer than
-    it does, and asks once: it has looked again and again by itself."""
+def _witness(site: Site, ranks: Sequence[int], spec: Spec) -> Argv:
+    """What looks whether a site shows life, after a level's devices have said that it is off. Pacemaker waits for
+    longer than it does, and asks once: it has looked again and again by itself."""
     limit = timing.gone(spec) + timing.LAST_LOOK
+    lied = ",".join(f"{paths.LIARS}/{device_id(site, rank)}" for rank in ranks)
     return (
-        "stonith", "create", gone_id(site, rank), "fence_gone", f"patience={timing.gone(spec)}",
-        f"addresses={','.join(map(str, site.addresses))}", f"lied={paths.LIARS}/{device_id(site, rank)}",
+        "stonith", "create", gone_id(site, ranks), "fence_gone", f"patience={timing.gone(spec)}",
+        f"addresses={','.join(map(str, site.addresses))}", f"lied={lied}",
         f"pcmk_host_list={site.name}", "pcmk_host_check=static-list",
         *(f"pcmk_{action}_{word}" for action in ("off", "reboot") for word in (f"timeout={limit}s", "retries=1")),
         "op", "monitor", "interval=0s", "meta", "migration-threshold=0", "failure-timeout=120s",
     )
 
 
-def _fencers(site: Site, rank: int, spec: Spec) -> list[str]:
-    """What must all confirm that a site is off, in this order: the device, and the links where it counts."""
-    return [device_id(site, rank), *([gone_id(site, rank)] if shoots(spec) else [])]
+def _fencers(site: Site, ranks: Sequence[int], spec: Spec) -> list[str]:
+    """What must all confirm that a site is off, in this order: a level's devices, and the links where it counts."""
+    return [*(device_id(site, rank) for rank in ranks), *([gone_id(site, ranks)] if shoots(spec) else [])]
 
 
 def _levels(spec: Spec) -> Iterator[Argv]:
-    """The order in which a site's devices are tried; each counts only together with the links' word."""
+    """The order in which a site's devices are tried; a level counts only together with the links' word."""
     for site in spec.sites:
-        for rank, _ in _ranked(site):
-            yield "stonith", "level", "add", str(rank), site.name, *_fencers(site, rank, spec)
+        for level, ranks in levels(site).items():
+            yield "stonith", "level", "add", str(level), site.name, *_fencers(site, ranks, spec)
 
 
 def _workload(work: Workload, spec: Spec) -> Iterator[Argv]:

@@ -121,7 +121,7 @@ def _lacking(seen: Seen, work: Workload, place: str) -> Iterator[str]:
     if node.standby:
         yield f"{other} is in standby"
     if fencing.shoots(seen.pair.spec):
-        yield from (f"{other} could not fence {place}: {why}" for why in conditions.unproven(
+        yield from (f"{other} could not fence {place}: {why}" for why in conditions.powerless(
             seen.pair.spec, told, seen.theirs if other == seen.site else seen.mine, other, int(seen.now.timestamp())))
     half = told.workloads.get(work.name)
     if half is None:

@@ -104,8 +104,10 @@ class Recovery(Seen):
     """The site that took over."""
     detected: datetime
     """When the loss was seen."""
-    fenced_by: Short = ""
-    """The device that fenced the lost site, or `a person` whose word it was; empty when none had to."""
+    # Longer than a name: four devices of one level have four.
+    fenced_by: Sentence = ""
+    """What fenced the lost site: the device, or all devices of a level; `a person` whose word it was; empty when nothing
+    had to."""
     fenced_seconds: Optional[Seconds] = None
     started_seconds: Optional[Seconds] = None
     """When its start began."""

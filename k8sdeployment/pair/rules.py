@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Optional
 
-from k8sdeployment.pair import poison
+from k8sdeployment.pair import levels, poison
 from k8sdeployment.pair.fencing import by_certificate, shoots
 from k8sdeployment.pair.model import (
     DELAYS, MOST_LINKS, MOST_WORKLOADS, Quorum, Replicas, SiteFencing, Spec, Workload)
@@ -242,5 +242,6 @@ RULES = (
          "!has(self.caRef) || self.devices.exists(d, d.agent == 'fence_redfish' && "
          "!d.parameters.exists(p, p in ['ssl_insecure', 'ssl-insecure']))",
          "no device heeds it; fence_redfish alone does, and not with ssl_insecure", _unheeded),
+    *levels.RULES,
     *poison.RULES,
 )

@@ -52,6 +52,13 @@ def test_an_arbitrator_is_the_third_vote_and_makes_its_own_secret(here: Path) ->
     assert "arbitrator" not in {one["metadata"]["name"] for one in loaded("new/site-a/secrets.yaml")}
 
 
+def test_devices_that_must_switch_off_together_have_one_level() -> None:
+    outlets = [f"a=fence_apc,ip=203.0.113.9,plug={plug},level=1" for plug in (1, 2)]
+    made = describe.document(describe.Words(sites=("a=192.0.2.1", "b=192.0.2.2"), fences=outlets))
+    assert [(one["level"], one["parameters"]["plug"], one["secretRef"]["name"]) for one in
+            made["spec"]["sites"][0]["fencing"]["devices"]] == [(1, "1", "bmc-a"), (1, "2", "bmc-a-2")]
+
+
 @pytest.mark.parametrize("text, host, port", [
     ("qnetd.example.org:5500", "qnetd.example.org", 5500), ("192.0.2.5", "192.0.2.5", 5403),
     ("2001:db8::5", "2001:db8::5", 5403), ("[2001:db8::5]", "2001:db8::5", 5403),

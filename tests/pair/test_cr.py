@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable
+from typing import Optional
 
 import pytest
 from hypothesis import given
@@ -63,6 +64,13 @@ def pilled(more: Change) -> Change:
         changed["spec"]["fencing"] = {"poisonPill": {"claim": "pill"}}
         more(changed["spec"])
     return change
+
+
+def levelled(*levels: Optional[int]) -> Change:
+    """The first site has a device for each level; None for one that names none."""
+    return put("sites.0.fencing.devices", [
+        {"agent": "fence_apc", "parameters": {"plug": str(number)}, **({} if level is None else {"level": level})}
+        for number, level in enumerate(levels)])
 
 
 REFUSED: dict[str, tuple[Change, str]] = {
@@ -159,6 +167,18 @@ REFUSED: dict[str, tuple[Change, str]] = {
         put("sites.0.fencing.knownHostsRef", {"name": "hosts", "key": "a/b"}),
         "spec.sites[0].fencing.knownHostsRef.key: 'a/b' is not a key of a Secret",
     ),
+    "a level for some devices alone": (
+        levelled(None, 1), "spec.sites[0].fencing.devices: some have a level and some have none; give one to each"),
+    "levels in another order": (
+        levelled(1, 3, 2), "spec.sites[0].fencing.devices: level 2 stands below level 3, and would be tried before it"),
+    "a level of nothing": (levelled(0, 1), "spec.sites[0].fencing.devices[0].level"),
+    "a level too many": (levelled(1, 10), "spec.sites[0].fencing.devices[1].level"),
+    "a poison pill that shares its level": (
+        pilled(lambda spec: spec["sites"][0]["fencing"].update(devices=[
+            {"agent": "fence_apc", "level": 1}, {"agent": "fence_apc", "level": 2},
+            {"agent": "fence_sbd", "level": 2}])),
+        "spec.sites[0].fencing.devices: fence_sbd shares level 2 with another device",
+    ),
     "poison pill without a disk": (
         put("sites.0.fencing.devices", [{"agent": "fence_sbd"}]),
         "spec.fencing.poisonPill: site-a is fenced by fence_sbd, which needs it; name the claim of the disk",
@@ -251,6 +271,14 @@ def test_a_poison_pill_on_a_shared_disk_is_taken() -> None:
     changed = document()
     pilled(lambda spec: spec["fencing"]["poisonPill"].update(watchdogResource="example.org/watchdog"))(changed)
     assert refusal(changed) == []
+
+
+@pytest.mark.parametrize("levels", [(1, 1), (1, 1, 2, 2), (2, 2, 9), (3,), (None, None)])
+def test_devices_may_share_levels_in_their_order(levels: tuple[Optional[int], ...]) -> None:
+    changed = document()
+    levelled(*levels)(changed)
+    assert refusal(changed) == []
+    assert tuple(one.level for one in load(changed).spec.sites[0].fencing.devices) == levels
 
 
 def test_workloads_may_wait_for_those_above() -> None:

@@ -104,6 +104,8 @@ OWN_WORDS = {
     "a delay without unit": 'spec.sites[0].fencing.delay in body must be of type string: "integer"',
     "an unknown kind": 'spec.workloads[0].kind: Unsupported value: "DaemonSet": supported values: "Deployment"',
     "a misspelt field": 'unknown field "spec.workloads[0].prefferedSite"',
+    "a level of nothing": "spec.sites[0].fencing.devices[0].level in body should be greater than or equal to 1",
+    "a level too many": "spec.sites[0].fencing.devices[1].level in body should be less than or equal to 9",
     "no addresses": "spec.sites[0].addresses in body should have at least 1 items",
     "an unknown quorum": 'spec.quorum.mode: Unsupported value: "Majority": supported values: "TwoNode", "Arbitrator"',
 }

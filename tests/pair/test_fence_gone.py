@@ -187,6 +187,11 @@ def test_a_liar_is_not_believed_where_nothing_was_seen_going_down(tools: Path, l
     assert (done.returncode, done.stderr.strip()) == (2, NOT_BELIEVED)
 
 
+def test_one_liar_of_a_level_is_enough(tools: Path, liar: str) -> None:
+    for lied in (f"{liar},{tools}/fence-site-b-2", f"{tools}/fence-site-b-2,{liar}"):
+        assert fence(tools, "off", DOWN, lied=lied).stderr.strip() == NOT_BELIEVED
+
+
 def test_a_liar_is_believed_when_the_links_are_seen_going_down(tools: Path, liar: str) -> None:
     later(tools, DOWN)
     assert fence(tools, "off", UP, lied=liar).returncode == 0

@@ -96,7 +96,7 @@ def test_what_looks_for_life_knows_the_site_s_addresses_and_its_own_device() -> 
 def test_the_links_word_is_asked_for_from_the_other_site_alone() -> None:
     for name in ("site-a", "site-b"):
         (create,) = commands(pair(), "stonith", "create", f"gone-{name}-1")
-        assert f"pcmk_host_list={name}" in create and fencing.device_of(create[2]) == f"fence-{name}-1"
+        assert f"pcmk_host_list={name}" in create and fencing.devices_of(create[2]) == [f"fence-{name}-1"]
         assert commands(pair(), "constraint", "location", f"gone-{name}-1") == [
             ("constraint", "location", f"gone-{name}-1", "avoids", f"{name}=INFINITY")]
 
