@@ -13,14 +13,18 @@ def _mixed(fencing: SiteFencing) -> Optional[Holes]:
 
 def _descending(fencing: SiteFencing) -> Optional[Holes]:
     numbers = [device.level for device in fencing.devices]
-    return next(({"level": level, "before": before} for before, level in zip(numbers, numbers[1:])
-                 if before is not None and level is not None and level < before), None)
+    for before, level in zip(numbers, numbers[1:]):
+        if before is not None and level is not None and level < before:
+            return {"level": level, "before": before}
+    return None
 
 
 def _beside_a_pill(fencing: SiteFencing) -> Optional[Holes]:
     numbers = [device.level for device in fencing.devices]
-    return next(({"level": device.level} for device in fencing.devices
-                 if device.agent == PILL and device.level is not None and numbers.count(device.level) > 1), None)
+    for device in fencing.devices:
+        if device.agent == PILL and device.level is not None and numbers.count(device.level) > 1:
+            return {"level": device.level}
+    return None
 
 
 _GIVEN = "self.devices.exists(d, has(d.level))"
