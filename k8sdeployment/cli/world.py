@@ -62,3 +62,4 @@ class World:
     here: Callable[[], bool] = in_the_pod
     snapshot: Path = Path(paths.STATUS)
     pair: Path = Path(paths.CONDUCTOR) / paths.PAIR_FILE
+    liars: Path = Path(paths.LIARS)

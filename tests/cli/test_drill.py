@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
 import json
 from collections.abc import Sequence
@@ -114,7 +115,7 @@ class Target:
 
 def drilled(tmp_path: Path, target: Target) -> dict[str, Any]:
     there = World(run=target.run, monotonic=lambda: target.now, wait=target.wait, clock=lambda: 0.0,
-                  snapshot=tmp_path / "status.json", pair=tmp_path / paths.PAIR_FILE)
+                  snapshot=tmp_path / "status.json", pair=tmp_path / paths.PAIR_FILE, liars=tmp_path)
     found = rehearsal.fence("site-b", [], deeds.Patience(there, 60.0, lambda words: None), there, pair().spec)
     assert json.loads((tmp_path / paths.DRILL_FILE).read_text()) == found
     return found
@@ -141,6 +142,50 @@ def test_a_device_that_the_links_belie_is_named(tmp_path: Path) -> None:
         "says, and what it switched off, another machine perhaps, is still off")
     old = drilled(tmp_path, Target(UP, confirms=False, log=[lie, lie]))
     assert old["message"] == "stonith_admin failed (195): no such device", "that was another time"
+
+
+class Watched(Target):
+    """Whether a mark is locked while the site is fenced, and what the fence was told."""
+
+    def __init__(self, links: str, mark: Path) -> None:
+        super().__init__(links)
+        self.mark, self.locked, self.order = mark, False, [""]
+
+    def run(self, argv: Sequence[str], seconds: float, text: Optional[str] = None) -> str:
+        if argv[0] == "stonith_admin":
+            self.locked, self.order = _locked(self.mark), list(argv)
+        said = super().run(argv, seconds, text)
+        if argv[0] == "corosync-cfgtool":
+            self.links = DOWN
+        return said
+
+
+def _locked(mark: Path) -> bool:
+    with open(mark, encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("links, vouched", [(UP, True), (DOWN, False), ("", False)])
+def test_a_drill_vouches_for_a_device_that_lied_if_it_sees_life_before(
+        tmp_path: Path, links: str, vouched: bool) -> None:
+    """At once, for what it saw would say little later. What it does not see it does not vouch for (I1)."""
+    mark = tmp_path / "fence-site-b-1"
+    mark.touch()
+    target = Watched(links, mark)
+    drilled(tmp_path, target)
+    assert target.locked is vouched and ("--delay=-1" in target.order) is vouched
+    assert not _locked(mark), "when the drill has ended"
+
+
+def test_a_drill_waits_like_any_fence_where_no_device_has_lied(tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    target = Watched(UP, tmp_path / "other")
+    assert drilled(tmp_path, target)["good"]
+    assert target.order == ["stonith_admin", "--reboot", "site-b"] and not target.locked
 
 
 def test_a_device_that_fails_is_the_drills_result(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -200,6 +201,18 @@ def test_a_liar_is_believed_when_the_links_are_seen_going_down(tools: Path, liar
 def test_what_still_shows_life_is_the_liar_s_next_lie(tools: Path, liar: str) -> None:
     done = fence(tools, "off", UP, lied=liar)
     assert (done.returncode, done.stderr.strip()) == (1, SENTENCE)
+
+
+def test_a_liar_is_believed_while_a_drill_vouches_for_life_before(tools: Path, liar: str) -> None:
+    """Else it could never show that it was mended: most devices answer when the links are down already."""
+    vouch = "import fcntl, sys; mark = open(sys.argv[1]); fcntl.flock(mark, fcntl.LOCK_EX); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", vouch, liar], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as drill:
+        assert drill.stdout and drill.stdout.readline()
+        assert fence(tools, "off", DOWN, lied=liar).returncode == 0
+        assert fence(tools, "off", UP, lied=liar).returncode == 1, "whoever vouches says nothing about its end"
+        drill.kill()
+        drill.wait()
+    assert fence(tools, "off", DOWN, lied=liar).stderr.strip() == NOT_BELIEVED
 
 
 def test_a_device_that_never_lied_is_believed_in_silence(tools: Path) -> None:
