@@ -1,5 +1,6 @@
 """What is refused about fence devices that share a level."""
 
+from collections.abc import Iterator
 from typing import Optional
 
 from k8sdeployment.pair.fencing import PILL
@@ -13,14 +14,16 @@ def _mixed(fencing: SiteFencing) -> Optional[Holes]:
 
 def _descending(fencing: SiteFencing) -> Optional[Holes]:
     numbers = [device.level for device in fencing.devices]
-    return next(({"level": level, "before": before} for before, level in zip(numbers, numbers[1:])
-                 if before is not None and level is not None and level < before), None)
+    found: Iterator[Holes] = ({"level": level, "before": before} for before, level in zip(numbers, numbers[1:])
+                              if before is not None and level is not None and level < before)
+    return next(found, None)
 
 
 def _beside_a_pill(fencing: SiteFencing) -> Optional[Holes]:
     numbers = [device.level for device in fencing.devices]
-    return next(({"level": device.level} for device in fencing.devices
-                 if device.agent == PILL and device.level is not None and numbers.count(device.level) > 1), None)
+    found: Iterator[Holes] = ({"level": device.level} for device in fencing.devices
+                              if device.agent == PILL and device.level is not None and numbers.count(device.level) > 1)
+    return next(found, None)
 
 
 _GIVEN = "self.devices.exists(d, has(d.level))"

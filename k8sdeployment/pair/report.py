@@ -106,8 +106,8 @@ class Recovery(Seen):
     """When the loss was seen."""
     # Longer than a name: four devices of one level have four.
     fenced_by: Sentence = ""
-    """What fenced the lost site: the device, or all devices of a level; `a person` whose word it was; empty when nothing
-    had to."""
+    """What fenced the lost site: the device, or all devices of a level; `a person` whose word it was; empty when
+    nothing had to."""
     fenced_seconds: Optional[Seconds] = None
     started_seconds: Optional[Seconds] = None
     """When its start began."""
