@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from k8sdeployment.pair import paths
 from k8sdeployment.pair.lies import LIED
 from lab import pairing, waiting
 from lab.calm import calm
@@ -109,17 +111,19 @@ def _proven(site: Site) -> bool:
 
 # -- a device that is dead, and a second one ---------------------------------------------------------------------------
 
+def dead(bmc: dict[str, Any]) -> dict[str, Any]:
+    """A BMC at whose address nobody answers."""
+    nobody = f"{bmc['parameters']['ip'].rpartition('.')[0]}.250"
+    return {**bmc, "parameters": {**bmc["parameters"], **SHORT, "ip": nobody}}
+
+
 @pytest.fixture
 def two_devices(calm_pair: Lab) -> Iterator[Lab]:
     """The workload runs on site-b, which has two devices: nobody answers at the first one's address, the second one is
     its BMC. The pair is never without failures: the start of the first device stays failed in Pacemaker."""
-    def both(bmc: dict[str, Any]) -> list[dict[str, Any]]:
-        nobody = f"{bmc['parameters']['ip'].rpartition('.')[0]}.250"
-        return [{**bmc, "parameters": {**bmc["parameters"], **SHORT, "ip": nobody}}, bmc]
-
     calm(calm_pair, on="site-b")
     try:
-        armed_with(calm_pair, 1, both)
+        armed_with(calm_pair, 1, lambda bmc: [dead(bmc), bmc])
         yield calm_pair
     finally:
         put_right(calm_pair)
@@ -135,6 +139,12 @@ def test_behind_a_dead_device_the_second_one_fences(two_devices: Lab, watch: Wat
     # The agent puts the time into what it says.
     assert any(one.startswith(f"fencing is not proven: {DEAD}") for one in _status(survivor)["attention"])
     assert _proven(lost), "it can fence site-a"
+    assert hung(lab, watch)["fencedBy"] == "fence-site-b-2"
+
+
+def hung(lab: Lab, watch: Watching) -> dict[str, Any]:
+    """The recovery on record, after site-b's Corosync hangs and its workload goes on: it runs on site-a, once."""
+    lost, survivor = lab.sites["site-b"], lab.sites["site-a"]
     before = last_recovery(survivor)
     with watch() as seen:
         rest(lab)
@@ -149,9 +159,41 @@ def test_behind_a_dead_device_the_second_one_fences(two_devices: Lab, watch: Wat
     held(verdict, "I1", "I2", "I3", "I4", "I8")
     assert [fence.site for fence in verdict.fences] == ["site-b"]
     assert len(pods_on(verdict.runs, "site-a")) == 1 and pairing.where(lab) == "site-a"
-    told = waiting.until(lambda: found if (found := last_recovery(survivor)) != before else {},
-                         "the recovery on record", 30)
-    assert (told["origin"], told["target"], told["fencedBy"]) == ("site-b", "site-a", "fence-site-b-2")
+    told: dict[str, Any] = waiting.until(lambda: found if (found := last_recovery(survivor)) != before else {},
+                                         "the recovery on record", 30)
+    assert (told["origin"], told["target"]) == ("site-b", "site-a")
+    return told
+
+
+# -- two devices that must both succeed ------------------------------------------------------------------------------
+
+@pytest.fixture
+def half_dead(calm_pair: Lab) -> Iterator[Lab]:
+    """The workload runs on site-b. Its first level is its BMC together with a device that nobody answers for, the
+    second level is the BMC again."""
+    calm(calm_pair, on="site-b")
+    try:
+        armed_with(calm_pair, 1, lambda bmc: [{**bmc, "level": 1}, {**dead(bmc), "level": 1}, {**bmc, "level": 2}])
+        yield calm_pair
+    finally:
+        put_right(calm_pair)
+
+
+def test_a_level_of_which_one_device_is_dead_confirms_nothing_and_the_next_one_does(
+        half_dead: Lab, watch: Watching) -> None:
+    """The site is off after the first device, and nothing starts until the second level has said so."""
+    lab, survivor = half_dead, half_dead.sites["site-a"]
+    waiting.until(lambda: _good(survivor) == {"fence-site-b-1", "fence-site-b-3"}, "two devices proven, one not", 150,
+                  lambda: str(pairing.condition(survivor, "FencingProven")))
+    assert "fence-site-b-2 (fence_ipmilan)" in unproven(survivor)
+    waiting.until(lambda: pairing.condition(survivor, "TakeoverReady")[0] == "True", "the second level to count", 30,
+                  lambda: str(pairing.condition(survivor, "TakeoverReady")))
+    begin = len(survivor.peer(["cat", paths.LOG]))
+    assert hung(lab, watch)["fencedBy"] == "fence-site-b-3"
+    did = re.findall(r"Operation 'off' \[\d+\] targeting site-b using (\S+) returned (\d+)",
+                     survivor.peer(["cat", paths.LOG])[begin:])
+    assert did[0] == ("fence-site-b-1", "0") and did[-1] == ("gone-site-b-3", "0"), did
+    assert ("fence-site-b-2", "0") not in did and "gone-site-b-1.2" not in dict(did), did
 
 
 def _status(site: Site) -> dict[str, Any]:
