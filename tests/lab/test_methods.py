@@ -90,6 +90,7 @@ def test_ssh_with_virsh_ends_the_active_site_before_it_is_taken_over(pair: Lab, 
                                timeout=400)
         result = json.loads(said)
         starts.append(Start("site-a", began + result["returnedSeconds"] - 1))
+        pairing.cleanup(lab)  # Pacemaker remembers the fence that was not believed
         rejoined(lab)
         seen.expect(Expectations(starts=tuple(starts)))
         rest(lab)
@@ -120,6 +121,7 @@ def test_redfish_that_lies_is_not_believed(pair: Lab, known: Board, watch: Watch
     assert not verdict.fences and not pods_on(verdict.runs, "site-a")
     result = json.loads(pairing.snopair(other, "drill", "--fence", "--takeover", "--force", "-o", "json", timeout=400))
     assert result["good"], result
+    pairing.cleanup(lab)  # Pacemaker remembers the fence that was not believed
     rejoined(lab)
 
 
