@@ -17,7 +17,7 @@ from lab.sites import Lab, Site
 from lab.verdict_model import Expectations, Quiet
 from tests.lab.conftest import Watch, held
 from tests.lab.pairs import CONVERGE, peers, renewed, renews_no_more, restored, uids, wait_takeover, with_workloads
-from tests.lab.test_scenarios import KEPT, pods_on, rejoined, rest
+from tests.lab.test_scenarios import ELECTED, KEPT, pods_on, rejoined, rest
 
 Watching = Callable[..., Watch]
 # Seconds until a site knows that an arbitrator says nothing any more, and its conductor has told it.
@@ -162,7 +162,7 @@ def test_a_pair_waits_for_the_arbitrators_secret(calm_pair: Lab, watch: Watching
         pairing.change(lab, arbitrated_cr(lab))
         for site in lab.sites.values():
             lacks_secret(site)
-        rest(lab, 10)
+        rest(lab, 6)
         assert peers(lab) == old
         pairing.change(lab, pairing.document(lab))
         pairing.wait_for(lab, "PeerInSync")
@@ -182,7 +182,7 @@ def test_33_the_arbitrator_lost_moves_nothing(arbitrated: Lab, watch: Watching) 
         began = time.monotonic()
         lab.arbitrator.power("off")
         notices(*lab.sites.values())
-        rest(lab, 10)
+        rest(lab, 6)
         assert all(quorate(site) for site in lab.sites.values())
         lab.arbitrator.power("on")
         pairing.wait_for(lab, "TakeoverReady", timeout=NOTICED)
@@ -203,7 +203,7 @@ def test_33_the_arbitrator_out_of_reach_of_one_side_moves_nothing(
         began = time.monotonic()
         with unheard(lab.sites[side], by=lab.arbitrator.address):
             notices(lab.sites[side])
-            rest(lab, 10)
+            rest(lab, 6)
             assert all(quorate(site) for site in lab.sites.values())
         pairing.wait_for(lab, "TakeoverReady", timeout=NOTICED)
         seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
@@ -221,7 +221,7 @@ def test_33_lost_together_with_the_active_site_is_not_taken_over(arbitrated: Lab
         lose_both(lab, lost, survivor)
         waiting.until(lambda: "the arbitrator" in pairing.condition(survivor, "PeerOnline")[1], "the reason", 60,
                       lambda: str(pairing.condition(survivor, "PeerOnline")))
-        rest(lab, 10)
+        rest(lab, 6)
         assert not answers(survivor) and lost.pid() is None, "it was fenced, for the fence would have switched it on"
         starts = (seen.told("site-b"),)
         lab.arbitrator.power("on")
@@ -267,7 +267,7 @@ def test_33_lost_together_with_the_passive_site_stops_until_one_of_them_is_back(
         starts = [seen.told("site-a")]
         lose_both(lab, other, active)
         waiting.until(lambda: not answers(active), "the workload stopped", 60)
-        rest(lab, 10)
+        rest(lab, 6)
         assert not answers(active) and other.pid() is None
         starts += [seen.told("site-a"), seen.told("site-b")]
         other.power("on")
@@ -314,7 +314,7 @@ def test_a_split_with_the_arbitrator_in_reach(arbitrated: Lab, watch: Watching, 
         loser = lab.sites["site-b"]
         waiting.until(lambda: loser.pid() is not None and "running" in loser.peer(
             ["crmadmin", "--quiet", "--pacemakerd"], check=False), "the loser's Pacemaker", 180)
-        rest(lab, 25)
+        rest(lab, ELECTED)
         assert not quorate(loser) and not answers(loser) and quorate(lab.sites["site-a"])
         lab.heal()
         rejoined(lab, 180)

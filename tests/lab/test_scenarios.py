@@ -23,6 +23,8 @@ WORKLOAD = pairing.WORKLOAD
 # Seconds without an answer that count as none for a workload that must not be touched. Whether it was is told by I7;
 # daemons that start beside it were seen to take both processors for 1.3 s.
 KEPT = 2.0
+# Seconds after which a Pacemaker that starts alone is in charge (dc-deadtime, 20 s) and does what it will do.
+ELECTED = 25.0
 # A directory of the host that the peer's pod cannot be started without.
 HELD = "/var/lib/aos/conductor-state"
 
@@ -253,7 +255,7 @@ def test_12_the_loser_of_a_split_boots_while_it_lasts(calm_pair: Lab, watch: Wat
         waiting.until(lambda: loser.pid() is None, "the fence of site-b", 60)
         waiting.until(lambda: loser.pid() is not None, "the fenced site powered on", 60)
         waiting.until(lambda: _inert(loser), "its Pacemaker without quorum", 120)
-        rest(lab, 15)
+        rest(lab, ELECTED)
         assert _inert(loser) and not answers(loser)
         lab.heal()
         rejoined(lab)
