@@ -112,13 +112,16 @@ def armed(lab: Lab, *kinds: str) -> bool:
 
 
 def _registered(site: Site) -> set[str]:
-    said = site.peer(["stonith_admin", "--list-registered", "--output-as=xml"])
-    return {str(item.text) for item in ElementTree.fromstring(said).iter("item")}
+    """None, while its peer is renewed."""
+    with suppress(LabError, ElementTree.ParseError):
+        said = site.peer(["stonith_admin", "--list-registered", "--output-as=xml"])
+        return {str(item.text) for item in ElementTree.fromstring(said).iter("item")}
+    return set()
 
 
 def renews_no_more(site: Site, whole: dict[str, Any]) -> bool:
-    """Whether the site's peer runs with the image, the token, the votes and the fence Secrets of the CR; not, while it
-    or its API is away."""
+    """Whether the site's peer runs with the image, the token, the votes, the fence Secrets and the shared disk of the
+    CR; not, while it or its API is away."""
     with suppress(LabError):
         pod = json.loads(pairing.kubectl(site, "get", "pod", "peer-0", "-n", pairing.NAMESPACE, "-o", "json"))["spec"]
         token = site.peer(["corosync-cmapctl", "-g", "totem.token"], container="corosync")
@@ -128,7 +131,9 @@ def renews_no_more(site: Site, whole: dict[str, Any]) -> bool:
                    and "secret" in one}
         secrets = {secret for one in whole["spec"]["sites"] if one["name"] != site.name
                    for _, _, secret in _devices(one) if secret}
+        pilled = any(one["name"] == "sbd" for one in pod["initContainers"])
         return (pod["containers"][0]["image"] == whole["spec"]["peer"]["image"] and mounted == secrets
+                and pilled is ("poisonPill" in whole["spec"].get("fencing", {}))
                 and token.strip().endswith(f"= {wanted}")
                 and ("quorum.device.net.host" in votes) is (_quorum(whole["spec"]) == "Arbitrator"))
     return False
