@@ -38,8 +38,9 @@ def _no_watchdog(pill: PoisonPill) -> Optional[Holes]:
 
 RULES = (
     Rule(Device, ".agent", "self.agent != 'fence_watchdog'",
-         "fence_watchdog does not protect two sites: after a split both stay quorate and go on; use fence_sbd, and "
-         "name the disk that both share in fencing.poisonPill", _diskless),
+         "fence_watchdog does not protect two sites: after a split both stay quorate with TwoNode, and with Arbitrator "
+         "the loser may end later than the other one believes; use another device, or with TwoNode fence_sbd and the "
+         "disk that both share (fencing.poisonPill)", _diskless),
     Rule(Device, ".parameters", f"self.agent != '{PILL}' || !self.parameters.exists(p, p in {listed(_OURS)})",
          "{name} of fence_sbd is set by the pair itself; remove it (the disk is fencing.poisonPill.claim)", _told,
          {"name": f"self.parameters.filter(p, p in {listed(_OURS)})[0]"}),
