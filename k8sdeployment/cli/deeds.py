@@ -147,15 +147,16 @@ def confirm(site: str, insist: Callable[[], object], patience: Patience) -> floa
                    f"taking {site} for off")
     insist()
     found = live.insist(world)
+    lone = found.view is not None and not found.view.quorate
     with ExitStack() as stack:
         if not not_yet(found, site, "unclean"):
-            if found.view is not None and not found.view.quorate:
+            if lone:
                 stack.callback(_take_back, site, world)
             world.run(("stonith_admin", "--confirm", site), CHANGE, None)
         elif state := not_yet(found, site, "offline"):
             raise SnopairError(f"{state}: it came back meanwhile, and nothing was confirmed")
         patience.until(lambda now: not_yet(now, site, "offline"), f"taking {site} for off")
-        if found.view is not None and not found.view.quorate:
+        if lone:
             _go_alone(patience, stack)
         stack.pop_all()
     return world.monotonic() - begin

@@ -120,9 +120,12 @@ def _vouched(target: Site, world: World) -> Iterator[bool]:
     that it does by now what it says. fence_gone heeds the locks; the conductor takes the marks away. Whether there is
     such a device: then the order must not wait, for what was seen now would say little later."""
     links = hostlook.connected(world)
+    if not links or not any(links.values()):
+        yield False
+        return
     found = False
     with ExitStack() as stack:
-        for rank, _ in enumerate(target.fencing.devices if links and any(links.values()) else (), start=1):
+        for rank, _ in enumerate(target.fencing.devices, start=1):
             with suppress(FileNotFoundError):
                 mark = stack.enter_context(open(world.liars / fencing.device_id(target, rank), encoding="utf-8"))
                 fcntl.flock(mark, fcntl.LOCK_EX)

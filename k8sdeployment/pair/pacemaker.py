@@ -33,12 +33,13 @@ def configure(pair: SNOPair, file: str) -> list[Argv]:
         return [("pcs", "-f", file, *words) for words in (
             *_cluster(spec), *map(_confirmation, spec.sites), *_works(spec), *_alert())]
     delays = dict(zip((site.name for site in spec.sites), spec.fence_delays()))
+    together = [(site, ranks) for site in spec.sites for ranks in levels(site).values()]
     return [("pcs", "-f", file, *words) for words in (
         *_cluster(spec),
         *(command for site in spec.sites for command in _devices(site, delays[site.name])),
-        *(_witness(site, ranks, spec) for site in spec.sites for ranks in levels(site).values() if shoots(spec)),
+        *(_witness(site, ranks, spec) for site, ranks in together if shoots(spec)),
         *(("constraint", "location", name, "avoids", f"{site.name}=INFINITY")
-          for site in spec.sites for ranks in levels(site).values() for name in _fencers(site, ranks, spec)),
+          for site, ranks in together for name in _fencers(site, ranks, spec)),
         *_levels(spec),
         *_works(spec),
         *_alert(),

@@ -19,7 +19,7 @@ from lab.verdict_model import Expectations, Quiet, Start
 from tests.lab.conftest import Watch, held
 from tests.lab.pairs import CONVERGE, peers, read_secrets, renewed, restored, wait_takeover
 from tests.lab.test_drill import drill
-from tests.lab.test_lies import lied
+from tests.lab.test_lies import drilled, lied, lying
 from tests.lab.test_scenarios import KEPT, pods_on, rejoined, rest, split
 
 Watching = Callable[..., Watch]
@@ -81,14 +81,11 @@ def test_ssh_with_virsh_ends_the_active_site_before_it_is_taken_over(pair: Lab, 
     wait_takeover(lab)
     with watch() as seen:
         rest(lab)
-        with _quiet(seen, "site-a"), _lying(lab.sites["site-a"]):
+        with _quiet(seen, "site-a"), lying(lab.sites["site-a"]):
             lied(lab.sites["site-a"], lab.sites["site-b"], "fence-site-a-1 (fence_virsh)")
         began, starts = time.monotonic(), [seen.told("site-b")]
         lab.event("fault", "site-a", "fenced on purpose, by a drill")
-        # It has no proven device, until this has fenced.
-        said = pairing.snopair(lab.sites["site-b"], "drill", "--fence", "--takeover", "--force", "-o", "json",
-                               timeout=400)
-        result = json.loads(said)
+        result = drilled(lab.sites["site-b"])
         starts.append(Start("site-a", began + result["returnedSeconds"] - 1))
         pairing.cleanup(lab)  # Pacemaker remembers the fence that was not believed
         rejoined(lab)
@@ -112,26 +109,17 @@ def test_redfish_that_lies_is_not_believed(pair: Lab, known: Board, watch: Watch
     lab, target, other = pair, pair.sites["site-b"], pair.sites["site-a"]
     calm(lab, on="site-b")
     with watch() as seen:
-        with _quiet(seen, "site-b"), _lying(target):
+        with _quiet(seen, "site-b"), lying(target):
             lied(target, other, "fence-site-b-1 (fence_redfish)")
             assert answers(target) and not answers(other)
         rest(lab)
     verdict = seen.verdict(bound=KEPT)
     held(verdict, "I1", "I2", "I7")
     assert not verdict.fences and not pods_on(verdict.runs, "site-a")
-    result = json.loads(pairing.snopair(other, "drill", "--fence", "--takeover", "--force", "-o", "json", timeout=400))
+    result = drilled(other)
     assert result["good"], result
     pairing.cleanup(lab)  # Pacemaker remembers the fence that was not believed
     rejoined(lab)
-
-
-@contextmanager
-def _lying(site: Site) -> Iterator[None]:
-    site.bmc_lies(True)
-    try:
-        yield
-    finally:
-        site.bmc_lies(False)
 
 
 @contextmanager
