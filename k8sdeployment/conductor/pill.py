@@ -1,4 +1,5 @@
-"""First process of the sbd container: starts sbd on the disk that both sites share, and tells what it logs.
+"""First process of the sbd container: starts sbd on the disk that both sites share, or without one beside an arbitrator,
+and tells what it logs.
 
 sbd goes into the background and logs to syslog alone. Whoever takes its words must never keep it waiting: an sbd that
 hangs is a host that its watchdog resets. So what the container's output does not take at once is dropped.
@@ -8,8 +9,9 @@ a while, for a pair that runs renews one peer after the other. Should both do it
 at the header at each loop, and the sites agree on the one that stands. A disk that holds anything else is left alone.
 
 Invariant: **a site says that it would hear its poison pill only while an sbd reads the disk and feeds its watchdog.**
+What it says without a disk: conductor/guard.py.
 
-Usage: python3 -m k8sdeployment.conductor.pill, with SITE, WATCHDOG and FIRST (yes or no) in the environment
+Usage: python3 -m k8sdeployment.conductor.pill, with SITE, WATCHDOG and FIRST (yes or no) or DISK=no in the environment
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
-from k8sdeployment.pair import paths
+from k8sdeployment.conductor.guard import NOT_YET, Guard
+from k8sdeployment.pair import guard, paths
 
 MARK = Path(paths.ARMED)
 SYSLOG = "/dev/log"
@@ -54,13 +57,13 @@ def main(env: Mapping[str, str], mark: Path = MARK) -> int:
     words, ending = Words(SYSLOG), Ending()
     for old in (mark, Path(SBD_PID)):
         old.unlink(missing_ok=True)
-    patience = time.monotonic() + (0.0 if env.get("FIRST") == "yes" else COURTESY)
-    while why := prepare(paths.PILL, time.monotonic() >= patience):
+    patience, disk = time.monotonic() + (0.0 if env.get("FIRST") == "yes" else COURTESY), env.get("DISK") != "no"
+    while disk and (why := prepare(paths.PILL, time.monotonic() >= patience)):
         words.say(why)
         if ending.wait(AGAIN):
             return 0
         words.relay(0.0)
-    begun = subprocess.Popen(command(env["SITE"], env["WATCHDOG"]))
+    begun = subprocess.Popen(command(env["SITE"], env["WATCHDOG"], disk))
     while (code := begun.poll()) is None:
         words.relay(0.1)
     words.relay(0.0)
@@ -68,15 +71,21 @@ def main(env: Mapping[str, str], mark: Path = MARK) -> int:
         words.say(f"sbd ended with {code}")
         return 1
     try:
-        return _watch(words, ending, mark)
+        return _watch(words, ending, mark, disk)
     finally:
         mark.unlink(missing_ok=True)
 
 
-def _watch(words: Words, ending: Ending, mark: Path) -> int:
+def _watch(words: Words, ending: Ending, mark: Path, disk: bool) -> int:
     """While sbd runs. It has gone into the background once its watchdog is armed (sbd(8), watch)."""
     pid = int(Path(SBD_PID).read_text(encoding="ascii"))
-    daemon, shown = os.pidfd_open(pid), Shown(mark, pid)
+    daemon = os.pidfd_open(pid)
+
+    def freeze(why: str) -> None:
+        signal.pidfd_send_signal(daemon, signal.SIGSTOP)
+        words.say(why)
+
+    shown = Shown(mark, pid) if disk else Guard(mark, pid, freeze)
     while not select.select([daemon], [], [], 0)[0]:
         if not ending.was_asked:
             shown.look()
@@ -120,18 +129,19 @@ class Shown:
 
 
 def armed(mark: Path = MARK) -> str:
-    """The name of the shared disk on which this site listens, "" when it does not."""
+    """The name of the shared disk on which this site listens, guard.ARMED without one, "" when neither is so."""
     try:
         pid, name = mark.read_text(encoding="ascii").split()
     except (OSError, ValueError):
         return ""
-    return name if pid.isdigit() and os.path.exists(f"/proc/{pid}") else ""
+    return name if name != NOT_YET and pid.isdigit() and os.path.exists(f"/proc/{pid}") else ""
 
 
-def command(site: str, watchdog: str) -> list[str]:
+def command(site: str, watchdog: str, disk: bool = True) -> list[str]:
     """sbd for this site. What stands for a watchdog, a FIFO, knows no timeout that could be set."""
     fixed = ["-T"] if _is_fifo(watchdog) else []
-    return ["sbd", "-d", paths.PILL, "-w", watchdog, "-n", site, "-p", SBD_PID, *fixed, "watch"]
+    where = ["-d", paths.PILL] if disk else ["-1", str(guard.WATCHDOG)]
+    return ["sbd", *where, "-w", watchdog, "-n", site, "-p", SBD_PID, *fixed, "watch"]
 
 
 def _is_fifo(path: str) -> bool:

@@ -13,8 +13,10 @@ LIARS = "/run/snopair-liars"
 # The disk that both sites share, in the containers that read or write there.
 PILL = "/dev/snopair-pill"
 # In the directory that the peer's containers share: "PID UUID" of an sbd that reads the disk with that header and feeds
-# its watchdog. There only while it does.
+# its watchdog; without a disk, see conductor/guard.py. There only while it does.
 ARMED = "/run/snopair-pill"
+# In memory, too: a file for the other site while its watchdog is known to guard it.
+GUARDED = "/run/snopair-guarded"
 PCSD_PASSWORD = "/etc/aos/pcsd"
 WORKLOADS = "/etc/aos/pair"
 PERMITS = "/run/aos"

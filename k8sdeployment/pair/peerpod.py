@@ -147,7 +147,8 @@ def _volumes(pair: SNOPair, site: Site) -> list[dict[str, Any]]:
 def _pill(pill: PoisonPill) -> Iterator[dict[str, Any]]:
     """The shared disk, and the watchdog where no device plugin hands it over. Outside /dev it is no device but what
     stands for one where a pair is tried without; kubelet knows no name for that."""
-    yield {"name": "pill", "persistentVolumeClaim": {"claimName": pill.claim}}
+    if pill.claim is not None:
+        yield {"name": "pill", "persistentVolumeClaim": {"claimName": pill.claim}}
     if pill.watchdog_resource is None:
         kind = {"type": "CharDevice"} if pill.watchdog.startswith("/dev/") else {}
         yield {"name": "watchdog", "hostPath": {"path": pill.watchdog, **kind}}

@@ -1,0 +1,47 @@
+"""Whether the other site's watchdog guards it, as far as this site knows: a file that fence_quorum reads.
+
+Invariant: **the file is there only while the last word of the other site was that its watchdog guards it, said to a
+conductor that has looked without a break since, and the other one did not go on purpose.** Whoever did not look may
+have missed that the watchdog was let go of. In the pod's memory: what an earlier peer knew is old.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Optional
+
+from k8sdeployment.pair import guard, paths
+from k8sdeployment.pair.facts import Facts
+from k8sdeployment.pair.roll import Lock
+from k8sdeployment.pair.status import Node
+
+
+class Guarded:
+    """What one conductor knows of the other site."""
+
+    def __init__(self, directory: Path = Path(paths.GUARDED), clock: Callable[[], float] = time.monotonic) -> None:
+        self._directory, self._clock = directory, clock
+        self._looked = float("-inf")
+
+    def look(self, site: str, node: Optional[Node], told: Optional[Facts], lock: Optional[Lock]) -> None:
+        """To be called at each look: `node` and `told` are the other site's. A site that vanished tells nothing, and
+        its last word stands; one that is there and tells nothing has not said it yet."""
+        now, before = self._clock(), self._looked
+        self._looked = now
+        file = self._directory / site
+        vanished = told is None and not (node is not None and (node.online or node.pending))
+        good = file.exists() and now - before <= guard.STALE if vanished else (
+            told is not None and told.pill == guard.ARMED)
+        if good and not (lock is not None and lock.site == site):  # its peer goes, and its sbd in order
+            self._write(file, now)
+        else:
+            file.unlink(missing_ok=True)
+
+    def _write(self, file: Path, now: float) -> None:
+        """In one piece. Without room for it the site cannot be taken for ended."""
+        with suppress(OSError):
+            self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+            new = file.with_name(f".{file.name}")
+            new.write_text(f"{now:.0f}\n", encoding="ascii")
+            new.replace(file)
