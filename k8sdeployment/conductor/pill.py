@@ -1,5 +1,4 @@
-"""First process of the sbd container: starts sbd on the disk that both sites share, or without one beside an arbitrator,
-and tells what it logs.
+"""First process of the sbd container: starts sbd, on the disk that both sites share or without, and tells what it logs.
 
 sbd goes into the background and logs to syslog alone. Whoever takes its words must never keep it waiting: an sbd that
 hangs is a host that its watchdog resets. So what the container's output does not take at once is dropped.
@@ -17,10 +16,8 @@ Usage: python3 -m k8sdeployment.conductor.pill, with SITE, WATCHDOG and FIRST (y
 from __future__ import annotations
 
 import os
-import re
 import select
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -28,9 +25,10 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 from k8sdeployment.conductor.guard import NOT_YET, Guard
+from k8sdeployment.conductor.syslog import Words
 from k8sdeployment.pair import guard, paths
 
 MARK = Path(paths.ARMED)
@@ -47,7 +45,6 @@ AGAIN, SELDOM, ANSWER = 2.0, 10.0, 30.0
 # Seconds for which the second site leaves a blank disk to the first one.
 COURTESY = 20.0
 DUMP = ("sbd", "-d", paths.PILL, "dump")
-_STAMP = re.compile(rb"<[0-9]+>(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} )?")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -85,7 +82,7 @@ def _watch(words: Words, ending: Ending, mark: Path, disk: bool) -> int:
         signal.pidfd_send_signal(daemon, signal.SIGSTOP)
         words.say(why)
 
-    shown = Shown(mark, pid) if disk else Guard(mark, pid, freeze)
+    shown: Union[Shown, Guard] = Shown(mark, pid) if disk else Guard(mark, pid, freeze)
     while not select.select([daemon], [], [], 0)[0]:
         if not ending.was_asked:
             shown.look()
@@ -228,34 +225,6 @@ class Ending:
         """Whether it was told within that time."""
         select.select([self.pipe], [], [], seconds)
         return self.asked()
-
-
-class Words:
-    """The container's own syslog, written to its output, or dropped where nobody reads that."""
-
-    def __init__(self, path: str, output: int = 1) -> None:
-        with suppress(FileNotFoundError):
-            os.unlink(path)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(path)
-        self._socket.setblocking(False)
-        self._output = output
-        os.set_blocking(output, False)
-
-    def say(self, text: str) -> None:
-        """One line of ours."""
-        self._put(f"pill: {text}".encode())
-
-    def relay(self, seconds: float, *others: int) -> None:
-        """What was logged by now, waiting for something for so long, or until another descriptor has something."""
-        select.select([self._socket, *others], [], [], seconds)
-        with suppress(BlockingIOError):
-            while True:
-                self._put(_STAMP.sub(b"", self._socket.recv(8192), count=1).rstrip(b"\0\n"))
-
-    def _put(self, line: bytes) -> None:
-        with suppress(OSError):
-            os.write(self._output, line + b"\n")
 
 
 if __name__ == "__main__":

@@ -68,8 +68,8 @@ def qdevice(pair: SNOPair) -> Container:
 
 
 def sbd(pair: SNOPair, site: Site, pill: PoisonPill) -> Container:
-    """Ends this site when the shared disk says so, or without one when quorum is lost. Pacemaker waits for it, since who is
-    told there to end must hear it.
+    """Ends this site when the shared disk says so; without one, when it loses quorum. Pacemaker waits for it, since who
+    is told there to end must hear it.
 
     Realtime priority and locked memory, so that the watchdog is fed on a busy site; and reboot(2), which in the host's
     process namespace is the host's own.

@@ -3,11 +3,12 @@
 Standard library alone, for the container that feeds the watchdog has nothing else.
 """
 
-# Seconds without being fed after which the watchdog ends the site. Longer than Corosync waits for the arbitrator's word:
-# sbd 1.5.2 distrusts a quorum that may be older than its watchdog.
+# Seconds without being fed after which the watchdog ends the site. Longer than Corosync waits for the arbitrator's
+# word: sbd distrusts a quorum that may be older than its watchdog.
 WATCHDOG = 15
-# Seconds since quorum was seen last, after which the watchdog is fed no more: when Corosync says that there is none, and
-# when it says nothing. The second is longer than Corosync may be busy asking the arbitrator, on the site that goes on, too.
+# Seconds since quorum was seen last, after which the watchdog is fed no more: when Corosync says that there is none,
+# and when it says nothing. The second is longer than Corosync may be busy asking the arbitrator, on the site that goes
+# on, too.
 REFUSED, UNKNOWN = 5, 15
 # Seconds between two looks, and for one answer.
 LOOK, ANSWER = 1, 3

@@ -84,12 +84,11 @@ class Quorum(Part):
 
 
 class PoisonPill(Part):
-    """How a site ends itself. With a disk that both sites share: fence_sbd writes there that it shall, its sbd reads that
+    """How a site ends itself. With a disk that both sites share: fence_sbd writes there that it shall, its sbd reads it
     and does. Without one: its hardware watchdog ends it when it loses quorum, and fence_quorum waits for that."""
 
     claim: Optional[Subdomain] = None
-    """The PersistentVolumeClaim of that disk in the pair's own namespace, of volumeMode Block; on each site its own. Left
-    out: there is no disk, which takes an arbitrator."""
+    """The PersistentVolumeClaim of that disk in the pair's own namespace, of volumeMode Block. Left out: no disk."""
     watchdog: DevicePath = "/dev/watchdog"
     """The hardware watchdog of each site."""
     watchdog_resource: Optional[ResourceName] = None

@@ -75,7 +75,7 @@ RULES = (
          "{site} is fenced by fence_sbd, which needs it; name the claim of the disk that both sites share",
          _without_disk, {"site": f"{_PILLED}[0].name"}),
     Rule(Spec, ".fencing.poisonPill", f"({_NO_DISK}) || size({_QUORATE}) == 0",
-         "{site} is fenced by fence_quorum, which needs it without a claim; give it the watchdog alone, or use fence_sbd",
+         "{site} is fenced by fence_quorum, which needs it without a claim; name the watchdog alone, or use fence_sbd",
          _with_disk, {"site": f"{_QUORATE}[0].name"}),
     Rule(Spec, ".fencing.poisonPill",
          "!has(self.fencing.poisonPill) || "

@@ -18,8 +18,8 @@ FENCE = 60
 NOTICE = 15
 # What asks the links may need for its last look, beside its patience.
 LAST_LOOK = 10
-# What a site that is still a member may need to leave, when its watchdog ends it because its Pacemaker hangs or it calls
-# itself unclean: sbd takes four seconds to notice, and the membership the token's time.
+# What a site that is a member may need to leave when its watchdog ends it, because its Pacemaker hangs or calls it
+# unclean: sbd takes four seconds to notice, and the membership the token's time.
 LEAVE = 4 + guard.WATCHDOG + 20
 # Milliseconds between the loss of a peer and the scheduler's question for the CIB. Asked at once, a controller that was
 # already in charge finds its own notes on the loss still on their way, sleeps a whole second and asks again: a second

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from k8sdeployment.conductor import pill
+from k8sdeployment.conductor.syslog import Words
 
 
 DUMPED = """==Dumping header on disk {disk}
@@ -136,7 +137,7 @@ class Output:
 
     def __init__(self, directory: Path) -> None:
         self.reading, self.writing = os.pipe()
-        self.words = pill.Words(str(directory / "log"), self.writing)
+        self.words = Words(str(directory / "log"), self.writing)
         self.sbd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sbd.connect(str(directory / "log"))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from k8sdeployment.pair.cr import PairError, load
 from k8sdeployment.pair.rules import faults
-from tests.pair.sample import ARBITRATED, Document, document, methods, pair, refusal, site
+from tests.pair.sample import ARBITRATED, Document, document, methods, pair, quorate, refusal, site
 
 Change = Callable[[Document], None]
 DEVICE = "sites.0.fencing.devices.0"
@@ -61,6 +61,14 @@ def pilled(more: Change) -> Change:
     def change(changed: Document) -> None:
         changed["spec"]["sites"][0]["fencing"]["devices"] = [{"agent": "fence_sbd"}]
         changed["spec"]["fencing"] = {"poisonPill": {"claim": "pill"}}
+        more(changed["spec"])
+    return change
+
+
+def diskless(more: Change) -> Change:
+    """The first site is fenced by its loss of quorum, and something more."""
+    def change(changed: Document) -> None:
+        changed["spec"] |= quorate()
         more(changed["spec"])
     return change
 
@@ -167,7 +175,31 @@ REFUSED: dict[str, tuple[Change, str]] = {
         put("fencing", {"poisonPill": {"claim": "pill"}}), "spec.fencing.poisonPill: no device heeds it"),
     "poison pill by watchdog": (
         put("sites.0.fencing.devices", [{"agent": "fence_watchdog"}]),
-        "spec.sites[0].fencing.devices[0].agent: fence_watchdog does not protect two sites",
+        "spec.sites[0].fencing.devices[0].agent: fence_watchdog is Pacemaker's own, which takes any site for ended",
+    ),
+    "poison pill by quorum without a watchdog": (
+        diskless(lambda spec: spec.update(fencing={})),
+        "spec.fencing.poisonPill: site-a is fenced by fence_quorum, which needs it without a claim",
+    ),
+    "poison pill by quorum with a disk": (
+        diskless(lambda spec: spec["fencing"]["poisonPill"].update(claim="pill")),
+        "spec.fencing.poisonPill: site-a is fenced by fence_quorum, which needs it without a claim",
+    ),
+    "poison pill by quorum without an arbitrator": (
+        diskless(lambda spec: spec.update(quorum={"mode": "TwoNode"})),
+        "spec.fencing.poisonPill: without a claim it needs quorum.mode Arbitrator, for with TwoNode both sites",
+    ),
+    "poison pill by quorum that is told something": (
+        diskless(lambda spec: spec["sites"][0]["fencing"]["devices"][1].update(parameters={"silence": "1"})),
+        "spec.sites[0].fencing.devices[1].parameters: fence_quorum takes none",
+    ),
+    "poison pill by quorum fed to nobody": (
+        diskless(lambda spec: spec["fencing"]["poisonPill"].update(watchdog="/dev/null")),
+        "spec.fencing.poisonPill.watchdog: /dev/null is no watchdog",
+    ),
+    "poison pill without a disk for fence_sbd": (
+        pilled(lambda spec: spec["fencing"]["poisonPill"].pop("claim")),
+        "spec.fencing.poisonPill: site-a is fenced by fence_sbd, which needs it; name the claim of the disk",
     ),
     "poison pill on a disk of one's own": (
         pilled(lambda spec: spec["sites"][0]["fencing"]["devices"][0].update(parameters={"devices": "/dev/sdb"})),
@@ -251,6 +283,10 @@ def test_a_poison_pill_on_a_shared_disk_is_taken() -> None:
     changed = document()
     pilled(lambda spec: spec["fencing"]["poisonPill"].update(watchdogResource="example.org/watchdog"))(changed)
     assert refusal(changed) == []
+
+
+def test_a_poison_pill_without_a_disk_is_taken_beside_an_arbitrator() -> None:
+    assert refusal(document(**quorate())) == []
 
 
 def test_workloads_may_wait_for_those_above() -> None:
