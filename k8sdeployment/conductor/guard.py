@@ -4,7 +4,8 @@ sbd asks Pacemaker's configuration, in which a controller that hangs during a sp
 Corosync is asked here as well. Once sbd is frozen nothing thaws it: the other site counts on the end.
 
 Invariant: **a site says that its watchdog guards it only after this sbd's watchdog was armed, and while two votes of
-three are what quorum takes here.** A site that never had quorum since then runs nothing that could end too late.
+three are what quorum takes here; from its first word on, every sbd of this peer ends it without quorum.** An sbd that
+is started anew takes the running watchdog over, so it must not begin as if nobody counted on it.
 """
 
 import os
@@ -16,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
-from k8sdeployment.pair import guard
+from k8sdeployment.pair import guard, paths
 
 # Its exit code tells about the quorum, too, and so does not tell whether it worked.
 ASK = ("corosync-quorumtool", "-s")
@@ -26,12 +27,13 @@ _SAYS = re.compile(r"^(Quorate|Quorum|Flags): *(.*?) *$", re.MULTILINE)
 
 
 class Guard:
-    """One sbd's. `freeze` keeps it from feeding the watchdog for good."""
+    """One sbd's. `freeze` keeps it from feeding the watchdog for good; `had`: there once this peer had quorum."""
 
-    def __init__(self, mark: Path, pid: int, freeze: Callable[[str], None], ask: tuple[str, ...] = ASK,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, mark: Path, pid: int, freeze: Callable[[str], None], had: Path = Path(paths.HAD_QUORUM),
+                 ask: tuple[str, ...] = ASK, clock: Callable[[], float] = time.monotonic) -> None:
         self._mark, self._pid, self._freeze, self._ask, self._clock = mark, pid, freeze, ask, clock
-        self._seen: Optional[float] = None
+        self._had = had
+        self._seen: Optional[float] = clock() if had.exists() else None
         self._frozen = False
         self._asked = float("-inf")
         self._question: Optional[subprocess.Popen[str]] = None
@@ -56,7 +58,7 @@ class Guard:
         if said.get("Quorate") == "Yes":
             # A site that was asked long ago had it then, not now.
             self._seen = self._asked
-            self._show(guard.ARMED if said.get("Quorum", "").split()[:1] == ["2"] and "2Node" not in
+            self._show(guard.ARMED if self._remembered() and said.get("Quorum", "").split()[:1] == ["2"] and "2Node" not in
                        said.get("Flags", "").split() else NOT_YET)
         if self._seen is None or self._frozen:
             return
@@ -65,6 +67,13 @@ class Guard:
             self._frozen = True
             self._show(NOT_YET)
             self._freeze(f"no quorum is known here for {silent:.0f} s: the watchdog ends this site")
+
+    def _remembered(self) -> bool:
+        try:
+            self._had.touch()
+        except OSError:
+            return False
+        return True
 
     def _show(self, name: str) -> None:
         if name != self._shown:

@@ -15,6 +15,8 @@ PILL = "/dev/snopair-pill"
 # In the directory that the peer's containers share: "PID UUID" of an sbd that reads the disk with that header and feeds
 # its watchdog; without a disk, see conductor/guard.py. There only while it does.
 ARMED = "/run/snopair-pill"
+# In memory, too: there once a peer with a guard had quorum.
+HAD_QUORUM = "/run/snopair-quorum"
 # In memory, too: a file for the other site while its watchdog is known to guard it.
 GUARDED = "/run/snopair-guarded"
 PCSD_PASSWORD = "/etc/aos/pcsd"

@@ -103,7 +103,7 @@ def _pod(pair: SNOPair, site: Site) -> dict[str, Any]:
         "tolerations": [{"operator": "Exists"}],
         "affinity": {"nodeAffinity": _this_node(site)},
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        "initContainers": [containers.settle(pair), containers.corosync(pair), *hears, *votes],
+        "initContainers": [containers.settle(pair), containers.corosync(pair), *votes, *hears],
         "containers": [containers.pacemaker(pair, secrets, trust), containers.pcsd(pair),
                        containers.conductor(pair, secrets, trust)],
         "volumes": _volumes(pair, site),

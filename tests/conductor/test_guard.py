@@ -42,11 +42,14 @@ class Bench:
     """A guard whose clock goes as the test says; its sbd is this process."""
 
     def __init__(self, directory: Path) -> None:
-        self.now, self.file, self.mark = 100.0, directory / "said", directory / "mark"
+        self.now, self.file, self.mark, self.had = 100.0, directory / "said", directory / "mark", directory / "had"
         self.frozen: list[str] = []
         self.says(YES)
+        self.begin()
+
+    def begin(self) -> None:
         program = f"exec(t) if (t := open({str(self.file)!r}).read()).startswith('import') else print(t)"
-        self.of = Guard(self.mark, os.getpid(), self.frozen.append, (sys.executable, "-S", "-c", program),
+        self.of = Guard(self.mark, os.getpid(), self.frozen.append, self.had, (sys.executable, "-S", "-c", program),
                         lambda: self.now)
 
     def says(self, text: str) -> None:
@@ -123,6 +126,16 @@ def test_a_site_that_never_had_quorum_is_left_alone(bench: Bench) -> None:
         bench.answered()
         bench.now += guard.UNKNOWN
     assert not bench.frozen
+
+
+def test_an_sbd_that_is_started_anew_knows_that_somebody_counts_on_it(bench: Bench) -> None:
+    """It takes the running watchdog over, and the other site has its predecessor's word."""
+    bench.answered()
+    bench.says(NO)
+    bench.begin()
+    while bench.now < 103 + guard.REFUSED:
+        bench.answered()
+    assert len(bench.frozen) == 1
 
 
 def test_sbd_without_a_disk_gets_its_time_by_the_command_line(tmp_path: Path) -> None:

@@ -151,7 +151,8 @@ def test_a_poison_pill_needs_the_disk_where_it_is_read_and_where_it_is_written()
 
 def test_a_poison_pill_without_a_disk_needs_the_watchdog_alone() -> None:
     of = pair(**quorate())
-    assert [one["name"] for one in pod(of)["initContainers"]] == ["settle", "corosync", "sbd", "qdevice"]
+    assert [one["name"] for one in pod(of)["initContainers"]] == [
+        "settle", "corosync", "qdevice", "sbd"], "it lets go of the watchdog before the vote goes"
     assert not any(one.get("volumeDevices") for one in containers(of).values())
     told = {one["name"]: one["value"] for one in containers(of)["sbd"]["env"]}
     assert told["DISK"] == "no" and "FIRST" not in told
