@@ -40,8 +40,8 @@ class Pill:
 
 
 def start(lab: Lab, say: Say = print, disk: bool = True) -> Pill:
-    """The disk, blank when it is new, and the watchdogs of a lab whose sites are on; what is there already stays. Without
-    a disk the watchdogs have as much more time as sbd would ask of them then."""
+    """The disk, blank when it is new, and the watchdogs of a lab whose sites are on; what is there already stays.
+    Without a disk the watchdogs have the longer time that sbd would ask of them then."""
     directory = lab.state.pill_directory
     directory.mkdir(mode=0o700, exist_ok=True)
     device = _disk(directory / "disk") if disk else ""

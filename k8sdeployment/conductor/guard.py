@@ -58,8 +58,7 @@ class Guard:
         if said.get("Quorate") == "Yes":
             # A site that was asked long ago had it then, not now.
             self._seen = self._asked
-            self._show(guard.ARMED if self._remembered() and said.get("Quorum", "").split()[:1] == ["2"] and "2Node" not in
-                       said.get("Flags", "").split() else NOT_YET)
+            self._show(guard.ARMED if _by_two(said) and self._remembered() else NOT_YET)
         if self._seen is None or self._frozen:
             return
         silent = now - self._seen
@@ -85,6 +84,11 @@ class Guard:
 def read(text: str) -> dict[str, str]:
     """What corosync-quorumtool says of the quorum; nothing for what is not its words."""
     return {line[1]: line[2] for line in _SAYS.finditer(text)}
+
+
+def _by_two(said: dict[str, str]) -> bool:
+    """Whether two votes are a quorum. By one, both sites of a split have it."""
+    return said.get("Quorum", "").split()[:1] == ["2"] and "2Node" not in said.get("Flags", "").split()
 
 
 def _begin(ask: tuple[str, ...]) -> Optional["subprocess.Popen[str]"]:

@@ -1,4 +1,4 @@
-"""Fencing by the loss of quorum: a poison pill without a disk, by a real sbd, a real arbitrator and emulated watchdogs."""
+"""Fencing by the loss of quorum: a poison pill without a disk; sbd and arbitrator are real, the watchdogs emulated."""
 
 from __future__ import annotations
 
