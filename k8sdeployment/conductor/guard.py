@@ -21,6 +21,7 @@ from k8sdeployment.pair import guard, paths
 
 # Its exit code tells about the quorum, too, and so does not tell whether it worked.
 ASK = ("corosync-quorumtool", "-s")
+HAD = Path(paths.HAD_QUORUM)
 # What stands in the mark in place of a name: sbd feeds its watchdog, and quorum was not seen yet.
 NOT_YET = "-"
 _SAYS = re.compile(r"^(Quorate|Quorum|Flags): *(.*?) *$", re.MULTILINE)
@@ -29,7 +30,7 @@ _SAYS = re.compile(r"^(Quorate|Quorum|Flags): *(.*?) *$", re.MULTILINE)
 class Guard:
     """One sbd's. `freeze` keeps it from feeding the watchdog for good; `had`: there once this peer had quorum."""
 
-    def __init__(self, mark: Path, pid: int, freeze: Callable[[str], None], had: Path = Path(paths.HAD_QUORUM),
+    def __init__(self, mark: Path, pid: int, freeze: Callable[[str], None], had: Path = HAD,
                  ask: tuple[str, ...] = ASK, clock: Callable[[], float] = time.monotonic) -> None:
         self._mark, self._pid, self._freeze, self._ask, self._clock = mark, pid, freeze, ask, clock
         self._had = had

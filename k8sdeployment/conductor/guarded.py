@@ -16,11 +16,13 @@ from k8sdeployment.pair.facts import Facts
 from k8sdeployment.pair.roll import Lock
 from k8sdeployment.pair.status import Node
 
+DIRECTORY = Path(paths.GUARDED)
+
 
 class Guarded:
     """What one conductor knows of the other site."""
 
-    def __init__(self, directory: Path = Path(paths.GUARDED), clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, directory: Path = DIRECTORY, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory, self._clock = directory, clock
         self._looked = float("-inf")
 
