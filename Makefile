@@ -22,7 +22,7 @@ demo: setup ## two sites, a move, a power cut, the takeover, the verdict (ARGS=-
 test: setup lint unit lab-test ## everything
 
 lint: setup ## flake8, strict types, shell and container files (the import directions are a unit test)
-	@$(RUN) -m flake8 k8sdeployment lab docs tests bench rpm ocf/k8sdeployment containers/peer/fence_gone
+	@$(RUN) -m flake8 k8sdeployment lab docs tests bench rpm ocf/k8sdeployment containers/peer/fence_[gq]*
 	@$(RUN) -m mypy
 	@bin=$$(dirname $$(lab/setup.sh --python)); \
 	$$bin/hadolint containers/peer/Containerfile* && $$bin/hadolint --ignore DL3008 lab/images/*/Containerfile && \

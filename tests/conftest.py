@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.agent.kernel import interpreters
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from lab.plane import Plane
 
+# An example's time is the machine's business: two processes of tests run at once.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 HERE = Path(__file__).parent
 # reason's beginning -> whether this machine really lacks what the test needs
 EXCUSES: dict[str, Callable[[], bool]] = {
