@@ -1,4 +1,4 @@
-"""Two real sites for the whole run, and the pair on them. `--lab NAME` uses a lab that is up and leaves it up."""
+"""Two real sites for a whole process of tests, and the pair on them. `--lab NAME` uses one that is up, and leaves it up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from .pairs import restored, three
 from .policies import policed
 from .trial import trial
 
-OWN = "test"
+# Beside what pytest-xdist calls the process: each has a lab of its own.
+OWN = f"test{os.environ.get('PYTEST_XDIST_WORKER', '').removeprefix('gw')}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
