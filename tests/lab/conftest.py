@@ -1,4 +1,4 @@
-"""Two real sites for a whole process of tests, and the pair on them. `--lab NAME` uses one that is up, and leaves it up."""
+"""Two real sites for each process of tests, and the pair on them. `--lab NAME` uses a lab that is up, and leaves it."""
 
 from __future__ import annotations
 

@@ -16,12 +16,12 @@ from lab.service import back
 from lab.sites import Lab
 from lab.verdict_model import Expectations
 from tests.lab.conftest import Watch, held
-from tests.lab.pairs import peers, renewed, restored, wait_devices
+from tests.lab.pairs import restored
 from tests.lab.test_arbitrator import arbitrated_cr, give_secret
 from tests.lab.test_confirm import out_of_reach
 from tests.lab.test_lies import SHORT, last_recovery
-from tests.lab.test_pill import ended_first, ready
-from tests.lab.test_scenarios import rejoined, rest
+from tests.lab.test_pill import Switch, ended_first, lets_go, ready, switched
+from tests.lab.test_scenarios import pods_on, rejoined, rest
 
 Watching = Callable[..., Watch]
 # Seconds: the membership and the guard, the watchdog, a late look.
@@ -41,32 +41,30 @@ def by_quorum(lab: Lab, made: Pill) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def guarded(pair: Lab) -> Iterator[Lab]:
+def guarded(pair: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
     """The pair with it in force, and back to the lab's own CR after the last test."""
     restored(pair)
     calm(pair)
     made = pill.start(pair, disk=False)
     try:
         give_secret(pair)
-        whole, old = by_quorum(pair, made), peers(pair)
-        pairing.change(pair, whole)
-        waiting.until(renewed(pair, old), "both peers with a guard", 300, lambda: explain(pair))
-        wait_devices(pair, whole)
-        pairing.cleanup(pair)
-        rejoined(pair, 180)
-        for condition in ("FencingProven", "PeerInSync", "TakeoverReady"):
-            pairing.wait_for(pair, condition)
-        yield pair
+        yield switched(pair, by_quorum(pair, made), Watch(pair, tmp_path_factory.mktemp("guard") / "record.jsonl"))
     finally:
         restored(pair)
         pill.stop(pair)
 
 
+def test_a_live_pair_is_guarded_by_its_watchdogs(pair: Lab, guarded: Switch) -> None:
+    """Both peers are renewed with arbitrator and sbd beside them; no workload is touched, nobody is fenced."""
+    held(guarded.verdict, "I1", "I2", "I3", "I7")
+    assert not guarded.verdict.fences and guarded.untouched and not pods_on(guarded.verdict.runs, "site-b")
+
+
 def test_the_loser_of_a_split_is_ended_by_its_watchdog_though_its_controller_hangs(
-        guarded: Lab, watch: Watching) -> None:
+        pair: Lab, guarded: Switch, watch: Watching) -> None:
     """So Pacemaker stops nothing there, and its configuration still says that there is quorum. The workload runs until
     the end, and nowhere else before."""
-    lab, winner, loser = guarded, guarded.sites["site-a"], guarded.sites["site-b"]
+    lab, winner, loser = pair, pair.sites["site-a"], pair.sites["site-b"]
     ready(lab, "site-b")
     alive, before = winner.pid(), last_recovery(winner)
     with watch() as seen:
@@ -90,3 +88,34 @@ def test_the_loser_of_a_split_is_ended_by_its_watchdog_though_its_controller_han
     told = waiting.until(lambda: found if (found := last_recovery(winner)) != before else {},
                          "the recovery on record", 30)
     assert (told["origin"], told["target"], told["fencedBy"]) == ("site-b", "site-a", "fence-site-b-2")
+
+
+def test_a_peer_that_goes_while_something_unmanaged_runs_does_not_let_go_of_the_watchdog(
+        pair: Lab, guarded: Switch, watch: Watching) -> None:
+    """Whoever fences the site counts on its end. The workload ends with the site, and runs nowhere else before."""
+    lab, lost, other = pair, pair.sites["site-a"], pair.sites["site-b"]
+    ready(lab, "site-a")
+    with watch() as seen:
+        rest(lab)
+        began = time.monotonic()
+        with out_of_reach((other, lost), (lost, other)):
+            lost.peer(["pcs", "resource", "unmanage", pairing.WORKLOAD])
+            lab.event("fault", "site-a", "its peer pod is deleted")
+            pairing.kubectl(lost, "delete", "pod", "peer-0", "-n", pairing.NAMESPACE, "--wait=false")
+            waiting.until(lambda: lost.pid() is None, "the end of site-a", END, lambda: explain(lab))
+            starts = (seen.told("site-b"),)
+            other.peer(["pcs", "resource", "manage", pairing.WORKLOAD])
+            back(lab, "site-b", TAKEOVER)
+        lost.power("on")
+        rejoined(lab, 240)
+        seen.expect(Expectations(starts=starts))
+        rest(lab)
+    verdict = seen.verdict(bound=TAKEOVER)
+    held(verdict, "I1", "I2", "I4", "I8")
+    assert [event for event in seen.events() if event.site == "site-a" and event.what == "watchdog"
+            and event.detail.startswith("silent")]
+    ended_first(verdict, "site-a", "site-b", began)
+
+
+def test_a_live_pair_lets_go_of_its_watchdogs(pair: Lab, guarded: Switch, watch: Watching) -> None:
+    lets_go(pair, watch, guard.WATCHDOG)
