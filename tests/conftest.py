@@ -40,15 +40,14 @@ def plane() -> Iterator[Plane]:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """Where pytest-xdist runs several at once, a folder's tests stay together: they share a control plane or a cluster,
-    and folders share nothing. Those on two sites stay together by file: each process has two sites of its own."""
+    and folders share nothing."""
     from xdist.scheduler import LoadScopeScheduling  # here: the agent's own tests run without it
 
     class Folders(LoadScopeScheduling):  # type: ignore[misc]
-        """By the folder below tests/, or by the file."""
+        """By the folder below tests/."""
 
         def _split_scope(self, nodeid: str) -> str:
-            folder = nodeid.split("/")[1]
-            return nodeid.split("::")[0] if folder == "lab" else folder
+            return nodeid.split("/")[1]
 
     return Folders(config, log)
 
