@@ -7,7 +7,7 @@ PYTHONS := /usr/bin/python3
 .PHONY: bench demo kills sequences test unit lint lab-test setup rpm wheel help
 
 RUN := lab/python
-# Two folders of tests at once, or two files of those on two sites; tests/conftest.py keeps them together.
+# Two folders of tests at once; tests/conftest.py keeps a folder's together.
 PARALLEL := -n 2
 
 help:
@@ -22,7 +22,7 @@ demo: setup ## two sites, a move, a power cut, the takeover, the verdict (ARGS=-
 test: setup lint unit lab-test ## everything
 
 lint: setup ## flake8, strict types, shell and container files (the import directions are a unit test)
-	@$(RUN) -m flake8 k8sdeployment lab docs tests bench rpm ocf/k8sdeployment containers/peer/fence_gone
+	@$(RUN) -m flake8 k8sdeployment lab docs tests bench rpm ocf/k8sdeployment containers/peer/fence_[gq]*
 	@$(RUN) -m mypy
 	@bin=$$(dirname $$(lab/setup.sh --python)); \
 	$$bin/hadolint containers/peer/Containerfile* && $$bin/hadolint --ignore DL3008 lab/images/*/Containerfile && \
@@ -31,9 +31,9 @@ lint: setup ## flake8, strict types, shell and container files (the import direc
 unit: setup ## tests in seconds, no lab (some need root)
 	@$(RUN) -m pytest -q -m 'not lab' $(PARALLEL)
 
-lab-test: setup ## what needs real Kubernetes or Pacemaker; then the scenarios on two real sites, twice two at once
-	@$(RUN) -m pytest -q -m lab --durations=10 $(PARALLEL) --ignore=tests/lab --ignore=tests/lab_unit
-	@$(RUN) -m pytest -q -m lab --durations=25 $(PARALLEL) tests/lab_unit tests/lab
+lab-test: setup ## what needs real Kubernetes or Pacemaker; then, alone on the machine, the scenarios on two real sites
+	@$(RUN) -m pytest -q -m 'lab and not alone' --durations=10 $(PARALLEL)
+	@$(RUN) -m pytest -q -m alone --durations=25 tests/lab
 
 kills: setup ## kill operator, conductor, API server at 20 random moments on two real sites (ARGS='--kills-seed N' for the same again)
 	@$(RUN) -m pytest -q -s tests/lab/test_changes.py -k kills --kills 20 $(ARGS)

@@ -131,7 +131,8 @@ PURPOSES = {
               "leftover pods, marks them `STOPPED`; lets the site join without the API when that does not come",
     "corosync": "membership; starts before Pacemaker and ends after it",
     "qdevice": "asks the arbitrator for its vote; there only with `quorum.mode: Arbitrator`",
-    "sbd": "ends this site when the shared disk says so; there only with `fencing.poisonPill`",
+    "sbd": "ends this site when the shared disk says so, or without one when quorum is lost; there only with "
+           "`fencing.poisonPill`",
     "pacemaker": "decides, fences, runs the agent",
     "pcsd": "for people who use pcs",
     "conductor": "brings the `SNOPair` into Pacemaker's configuration, writes its status, Events and metrics, proves "

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from k8sdeployment.pair import guard
 from lab import clean, hostproc, loops, pairing, shell, waiting
 from lab.paths import CHECKOUT
 from lab.pill_process import FIFO
 from lab.sites import Lab, Site
 from lab.state import LabState
+from lab.watchdog import LIMIT
 
 Say = Callable[[str], None]
 CLAIM = "shared-disk"
@@ -30,26 +32,27 @@ BOUND_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Pill:
-    """What the CR names, and the disk as the machine and the sites call it."""
+    """What the CR names, and the disk as the machine and the sites call it; "" without one."""
 
     claim: str
     watchdog: str
     disk: str
 
 
-def start(lab: Lab, say: Say = print) -> Pill:
-    """The disk, blank when it is new, and the watchdogs of a lab whose sites are on; what is there already stays."""
+def start(lab: Lab, say: Say = print, disk: bool = True) -> Pill:
+    """The disk, blank when it is new, and the watchdogs of a lab whose sites are on; what is there already stays.
+    Without a disk the watchdogs have the longer time that sbd would ask of them then."""
     directory = lab.state.pill_directory
     directory.mkdir(mode=0o700, exist_ok=True)
-    disk = _disk(directory / "disk")
+    device = _disk(directory / "disk") if disk else ""
     for site in lab.sites.values():
         if not (site.disk / FIFO).exists():
             os.mkfifo(site.disk / FIFO, 0o600)
-    _watch(lab.state, say)
-    for site in lab.sites.values():
-        say(f"{site.name} claims the disk {disk}")
-        _claim(site, disk)
-    return Pill(CLAIM, f"/disk/{FIFO}", disk)
+    _watch(lab.state, say, LIMIT if disk else float(guard.WATCHDOG))
+    for site in lab.sites.values() if disk else ():
+        say(f"{site.name} claims the disk {device}")
+        _claim(site, device)
+    return Pill(CLAIM if disk else "", f"/disk/{FIFO}", device)
 
 
 def stop(lab: Lab, say: Say = print) -> None:
@@ -76,8 +79,8 @@ def _disk(file: Path) -> str:
         ["losetup", "--find", "--show", "--direct-io=on", str(file)]).strip()
 
 
-def _watch(state: LabState, say: Say) -> None:
-    """The watchdogs' process, running."""
+def _watch(state: LabState, say: Say, limit: float) -> None:
+    """The watchdogs' process, running, with so many seconds for each."""
     ready = state.pill_ready
     if hostproc.with_argument(str(ready)):
         return
@@ -85,8 +88,8 @@ def _watch(state: LabState, say: Say) -> None:
     ready.unlink(missing_ok=True)
     log = ready.with_name("log")
     with open(log, "ab") as output:
-        subprocess.Popen([sys.executable, "-m", "lab.pill_process", state.name, str(ready)], cwd=CHECKOUT,
-                         stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+        subprocess.Popen([sys.executable, "-m", "lab.pill_process", state.name, str(ready), str(limit)],
+                         cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
     waiting.until(ready.exists, "the watchdogs looking at their sites", START_SECONDS,
                   lambda: shell.tail(log.read_text(errors="replace")))
 

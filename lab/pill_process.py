@@ -1,4 +1,4 @@
-"""What stands beside the sites' machines in a lab with poison pill: `python -m lab.pill_process LAB READY`.
+"""What stands beside the sites' machines in a lab with poison pill: `python -m lab.pill_process LAB READY LIMIT`.
 
 Each site's watchdog, which outlives the site's boots; and, at a site's end, its kubelet's loop device over the shared
 disk given back. It makes the file READY, beside the disk, once it has looked at every site, and runs until it is ended.
@@ -49,7 +49,7 @@ class Eye(Protocol):
 class Chip:
     """What stands beside one site's machine: its watchdog, and who tidies up at each boot and end of the site."""
 
-    def __init__(self, site: Machine, eye: Eye, dog: Watchdog, disk: int, note: Note,
+    def __init__(self, site: Machine, eye: Eye, dog: Watchdog, disk: Optional[int], note: Note,
                  devices: Callable[[int], Path] = lambda pid: Path(f"/proc/{pid}/root/dev")) -> None:
         self.name = site.name
         self._site, self._eye, self._dog, self._disk, self._note = site, eye, dog, disk, note
@@ -75,11 +75,13 @@ class Chip:
         """The watchdog lost its power with the site; else it would cut that of the next boot."""
         self._dog.reset()
         self._unexplained = still
-        if self._place is not None:
+        if self._place is not None and self._disk is not None:
             loops.detach(loops.over_device(self._disk, self._place))
 
     def _begun(self, pid: int) -> None:
         self._unexplained, self._place = False, None
+        if self._disk is None:
+            return
         devices = self._devices(pid)
         loops.furnish(devices)
         self._place = devices.stat().st_dev
@@ -94,12 +96,12 @@ class Chip:
             self._note(SELF_FENCE, "by reboot(2)")
 
 
-def chips(lab: Lab, disk: int) -> list[Chip]:
-    """One for each site."""
+def chips(lab: Lab, disk: Optional[int], limit: float) -> list[Chip]:
+    """One for each site; `disk`: the shared one's number, None without one."""
     found = []
     for site in lab.sites.values():
         note: Note = partial(_note, lab, site.name)
-        dog = Watchdog(site.disk / FIFO, partial(site.power, "off"), partial(note, "watchdog"))
+        dog = Watchdog(site.disk / FIFO, partial(site.power, "off"), partial(note, "watchdog"), limit)
         found.append(Chip(site, PowerEye(site.pid), dog, disk, note))
     return found
 
@@ -112,8 +114,8 @@ def main(arguments: list[str]) -> None:
     """Looks for ever."""
     name, ready = arguments[0], Path(arguments[1])
     lab = Lab.attach(name)
-    (disk,) = loops.over_files(ready.parent)
-    tended = chips(lab, Path(disk).stat().st_rdev)
+    disks = [Path(disk).stat().st_rdev for disk in loops.over_files(ready.parent)]
+    tended = chips(lab, disks[0] if disks else None, float(arguments[2]))
     oracle.take_precedence()  # a watchdog depends on nobody's processor
     while True:
         for one in tended:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.agent.kernel import interpreters
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from lab.plane import Plane
 
+# An example's time is the machine's business: two processes of tests run at once.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 HERE = Path(__file__).parent
 # reason's beginning -> whether this machine really lacks what the test needs
 EXCUSES: dict[str, Callable[[], bool]] = {
@@ -36,15 +40,14 @@ def plane() -> Iterator[Plane]:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """Where pytest-xdist runs several at once, a folder's tests stay together: they share a control plane or a cluster,
-    and folders share nothing. Those on two sites stay together by file: each process has two sites of its own."""
+    and folders share nothing."""
     from xdist.scheduler import LoadScopeScheduling  # here: the agent's own tests run without it
 
     class Folders(LoadScopeScheduling):  # type: ignore[misc]
-        """By the folder below tests/, or by the file."""
+        """By the folder below tests/."""
 
         def _split_scope(self, nodeid: str) -> str:
-            folder = nodeid.split("/")[1]
-            return nodeid.split("::")[0] if folder == "lab" else folder
+            return nodeid.split("/")[1]
 
     return Folders(config, log)
 

@@ -55,6 +55,9 @@ def ask(target: Site, rank: int, device: Device, world: World) -> Power:
         if fencing.POWER.get(error.status or 1) != "off":
             return Power(name, None, f"it does not tell: {error}")
         on = False
+    if device.agent == fencing.QUORUM:
+        return Power(name, None, f"{target.name}'s watchdog ends it when it loses quorum; whether it runs nobody tells",
+                     True)
     if device.agent == fencing.PILL:
         return Power(name, None, f"{target.name} {'can be' if on else 'was'} told to end itself; whether it runs the "
                      "disk does not tell", True)
@@ -72,7 +75,8 @@ def switch_off(target: Site, world: World) -> str:
         name = fencing.device_id(target, rank)
         refused = False
         try:
-            world.run((device.agent,), fencing.ANSWER, fencing.order(device, name, "off"))
+            if device.agent != fencing.QUORUM:  # that one tells its target nothing
+                world.run((device.agent,), fencing.ANSWER, fencing.order(device, name, "off"))
         except ProgramError as error:
             refused = True
             failed.append(f"{name}: {error}")

@@ -11,7 +11,7 @@ from k8sdeployment.conductor.cluster import Cluster
 from k8sdeployment.pair import facts
 from k8sdeployment.pair.cib import Element, overcome, record
 from k8sdeployment.pair.facts import Facts
-from k8sdeployment.pair.fencing import pilled
+from k8sdeployment.pair.fencing import QUORUM, pilled
 from k8sdeployment.pair.foreign import foreign
 from k8sdeployment.pair.merge import bare, merge
 from k8sdeployment.pair.model import SNOPair
@@ -89,6 +89,9 @@ class Conduct:
         if pilled(pair.spec) and theirs is not None and not facts.on_one_disk(mine, theirs):
             return (f"{site} and {other} do not both listen for a poison pill on the same disk, and nobody shall "
                     "believe that they do; see the containers sbd of both peers")
+        if pilled(pair.spec, QUORUM) and theirs is not None and not facts.guarded(mine, theirs):
+            return (f"{site} and {other} do not both say that a watchdog guards them, and nobody shall believe that it "
+                    "does; see the containers sbd of both peers")
         if theirs is None and not record(cib).digest:
             return f"waiting for {other}: a pair is made when both sites are there"
         return ""

@@ -1,52 +1,46 @@
-"""First process of the sbd container: starts sbd on the disk that both sites share, and tells what it logs.
+"""First process of the sbd container: starts sbd, on the disk that both sites share or without, and tells what it logs.
 
 sbd goes into the background and logs to syslog alone. Whoever takes its words must never keep it waiting: an sbd that
 hangs is a host that its watchdog resets. So what the container's output does not take at once is dropped.
 
-The disk's header is made on a disk that is blank: by the first site, and by the other one when that does not do it for
-a while, for a pair that runs renews one peer after the other. Should both do it, sbd finds its place anew, for it looks
-at the header at each loop, and the sites agree on the one that stands. A disk that holds anything else is left alone.
+Invariants: **A site says that it would hear its poison pill only while an sbd reads the disk and feeds its watchdog.**
+What it says without a disk: conductor/guard.py. **The watchdog is disarmed only when Pacemaker has left in order, so
+that it has stopped what it ran, or in maintenance, of which the other site knows.** Else the site ends: the other one
+will fence it, and must not find that nobody hears it there any more.
 
-Invariant: **a site says that it would hear its poison pill only while an sbd reads the disk and feeds its watchdog.**
-
-Usage: python3 -m k8sdeployment.conductor.pill, with SITE, WATCHDOG and FIRST (yes or no) in the environment
+Usage: python3 -m k8sdeployment.conductor.pill, with SITE, WATCHDOG and FIRST (yes or no) or DISK=no in the environment
 """
 
 from __future__ import annotations
 
 import os
-import re
 import select
 import signal
-import socket
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
-from k8sdeployment.pair import paths
+from k8sdeployment.conductor.feeder import Feeder, take_precedence
+from k8sdeployment.conductor.guard import HAD, NOT_YET, Guard, last, overdue
+from k8sdeployment.conductor.shared_disk import ANSWER, prepare, read_header
+from k8sdeployment.conductor.syslog import Words
+from k8sdeployment.pair import guard, paths
 
 MARK = Path(paths.ARMED)
 SYSLOG = "/dev/log"
 # Of sbd itself, which writes it before it reads the disk or feeds anything.
 SBD_PID = "/run/sbd.pid"
-# Seconds: what sbd waits for the watchdog to be fed, and for a message to have been heard. Twice as long, by sbd(8),
-# and shorter than fence_sbd waits by itself.
-WATCHDOG_SECONDS, MESSAGE_SECONDS, LONGEST = 5, 10, 30
-# Bytes that sbd's header and its slots take.
-HEADER = 1 << 20
-# Seconds between two looks at a disk that is not ready, and at one that is; and for sbd to answer about it.
-AGAIN, SELDOM, ANSWER = 2.0, 10.0, 30.0
+# Seconds between two looks at what is not ready, and at a disk that is.
+AGAIN, SELDOM = 2.0, 10.0
 # Seconds for which the second site leaves a blank disk to the first one.
 COURTESY = 20.0
 DUMP = ("sbd", "-d", paths.PILL, "dump")
-_STAMP = re.compile(rb"<[0-9]+>(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} )?")
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+LEFT, MAINTAINED = Path(paths.LEFT), Path(paths.MAINTAINED)
 
 
 def main(env: Mapping[str, str], mark: Path = MARK) -> int:
@@ -54,13 +48,17 @@ def main(env: Mapping[str, str], mark: Path = MARK) -> int:
     words, ending = Words(SYSLOG), Ending()
     for old in (mark, Path(SBD_PID)):
         old.unlink(missing_ok=True)
-    patience = time.monotonic() + (0.0 if env.get("FIRST") == "yes" else COURTESY)
-    while why := prepare(paths.PILL, time.monotonic() >= patience):
+    patience, disk = time.monotonic() + (0.0 if env.get("FIRST") == "yes" else COURTESY), env.get("DISK") != "no"
+    while why := prepare(paths.PILL, time.monotonic() >= patience) if disk else overdue():
         words.say(why)
         if ending.wait(AGAIN):
             return 0
         words.relay(0.0)
-    begun = subprocess.Popen(command(env["SITE"], env["WATCHDOG"]))
+    watchdog, feeder = env["WATCHDOG"], None
+    if not disk:
+        take_precedence()
+        feeder, watchdog = Feeder(watchdog, paths.FEED, guard.WATCHDOG), paths.FEED
+    begun = subprocess.Popen(command(env["SITE"], watchdog, disk))
     while (code := begun.poll()) is None:
         words.relay(0.1)
     words.relay(0.0)
@@ -68,25 +66,60 @@ def main(env: Mapping[str, str], mark: Path = MARK) -> int:
         words.say(f"sbd ended with {code}")
         return 1
     try:
-        return _watch(words, ending, mark)
+        return _watch(words, ending, mark, feeder)
+    except OSError as error:
+        words.say(str(error))
+        return 1
     finally:
         mark.unlink(missing_ok=True)
 
 
-def _watch(words: Words, ending: Ending, mark: Path) -> int:
-    """While sbd runs. It has gone into the background once its watchdog is armed (sbd(8), watch)."""
+def _watch(words: Words, ending: Ending, mark: Path, feeder: Optional[Feeder]) -> int:
+    """While sbd runs. It has gone into the background once it has armed what it feeds (sbd(8), watch)."""
     pid = int(Path(SBD_PID).read_text(encoding="ascii"))
-    daemon, shown = os.pidfd_open(pid), Shown(mark, pid)
+    daemon = os.pidfd_open(pid)
+    if feeder is not None:
+        feeder.look(True)
+    of, told = Shown(mark, pid) if feeder is None else Guard(mark, pid), ""
     while not select.select([daemon], [], [], 0)[0]:
-        if not ending.was_asked:
-            shown.look()
+        why = "" if ending.was_asked else of.look()
+        if why != told:
+            words.say(why)
+            told = why
+        if feeder is not None:
+            feeder.look(not told)
         words.relay(0.5, daemon, ending.pipe)
         if ending.asked():
             mark.unlink(missing_ok=True)
-            signal.pidfd_send_signal(daemon, signal.SIGTERM)
+            _end(daemon, words, not told and in_order())
+    if feeder is not None and ending.was_asked and not told:
+        _disarm(feeder, words)
     words.relay(0.0)
     words.say("sbd has ended")
     return 0 if ending.was_asked else 1
+
+
+def _end(daemon: int, words: Words, orderly: bool) -> None:
+    """Killed, it leaves the watchdog armed."""
+    if not orderly:
+        words.say("Pacemaker did not leave in order, so that workloads may run here: the watchdog ends this site")
+    signal.pidfd_send_signal(daemon, signal.SIGTERM if orderly else signal.SIGKILL)
+
+
+def _disarm(feeder: Feeder, words: Words) -> None:
+    """Once all that is left of sbd has let go, if its last word was that."""
+    until = time.monotonic() + guard.ANSWER
+    while feeder.armed and time.monotonic() < until:
+        feeder.look(True)
+        words.relay(0.1)
+    if feeder.disarmed:
+        HAD.unlink(missing_ok=True)
+
+
+def in_order(left: Path = LEFT, maintained: Path = MAINTAINED) -> bool:
+    """Whether the other site knows of what runs here, or nothing does."""
+    seen = last(maintained)
+    return left.exists() or (seen is not None and time.monotonic() - seen <= guard.STALE)
 
 
 class Shown:
@@ -98,8 +131,8 @@ class Shown:
         self._asked, self._due = float("-inf"), float("-inf")
         self._question: Optional[subprocess.Popen[str]] = None
 
-    def look(self) -> None:
-        """One look, now and then a new question."""
+    def look(self) -> str:
+        """One look, now and then a new question. This site need never end by it."""
         now = time.monotonic()
         if self._question is None and now >= self._due:
             self._question = subprocess.Popen(self._ask, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -110,6 +143,7 @@ class Shown:
             self._question = None
         elif self._question is not None and now - self._asked > ANSWER:
             self._show("")
+        return ""
 
     def _show(self, name: str) -> None:
         if not name:
@@ -120,18 +154,19 @@ class Shown:
 
 
 def armed(mark: Path = MARK) -> str:
-    """The name of the shared disk on which this site listens, "" when it does not."""
+    """The name of the shared disk on which this site listens, guard.ARMED without one, "" when neither is so."""
     try:
         pid, name = mark.read_text(encoding="ascii").split()
     except (OSError, ValueError):
         return ""
-    return name if pid.isdigit() and os.path.exists(f"/proc/{pid}") else ""
+    return name if name != NOT_YET and pid.isdigit() and os.path.exists(f"/proc/{pid}") else ""
 
 
-def command(site: str, watchdog: str) -> list[str]:
+def command(site: str, watchdog: str, disk: bool = True) -> list[str]:
     """sbd for this site. What stands for a watchdog, a FIFO, knows no timeout that could be set."""
     fixed = ["-T"] if _is_fifo(watchdog) else []
-    return ["sbd", "-d", paths.PILL, "-w", watchdog, "-n", site, "-p", SBD_PID, *fixed, "watch"]
+    where = ["-d", paths.PILL] if disk else ["-1", str(guard.WATCHDOG)]
+    return ["sbd", *where, "-w", watchdog, "-n", site, "-p", SBD_PID, *fixed, "watch"]
 
 
 def _is_fifo(path: str) -> bool:
@@ -139,61 +174,6 @@ def _is_fifo(path: str) -> bool:
         return stat.S_ISFIFO(os.stat(path).st_mode)
     except OSError:
         return False  # sbd says it better
-
-
-def prepare(disk: str, makes: bool, run: Run = subprocess.run) -> str:
-    """Why sbd cannot start on this disk yet; "" once a header is there that will do. `makes`: one, on a blank disk."""
-    name, why = header(disk, run)
-    if name or why:
-        return why
-    try:
-        blank = _is_blank(disk)
-    except OSError as error:
-        return f"the shared disk cannot be read: {error.strerror}"
-    if not blank:
-        return "the shared disk holds something that is not sbd's, and is left alone; wipe its first MiB if it is free"
-    if not makes:
-        return "the shared disk is blank; the pair's first site may make sbd's header there"
-    try:
-        made = run(["sbd", "-d", disk, "-1", str(WATCHDOG_SECONDS), "-4", str(MESSAGE_SECONDS), "create"],
-                   capture_output=True, text=True, check=False, timeout=ANSWER)
-    except subprocess.TimeoutExpired:
-        return f"sbd's header is not made on the shared disk within {ANSWER:.0f} s"
-    return f"sbd's header cannot be made on the shared disk: {made.stderr.strip()}" if made.returncode else ""
-
-
-def header(disk: str, run: Run = subprocess.run) -> tuple[str, str]:
-    """The UUID in a disk's header, and why it will not do; both "" where there is none."""
-    try:
-        told = run(["sbd", "-d", disk, "dump"], capture_output=True, text=True, check=False, timeout=ANSWER)
-    except subprocess.TimeoutExpired:
-        return "", f"the shared disk does not answer within {ANSWER:.0f} s"
-    return ("", "") if told.returncode else read_header(told.stdout)
-
-
-def read_header(text: str) -> tuple[str, str]:
-    """The same, of what `sbd dump` wrote."""
-    found = {name.strip(): value.strip() for name, _, value in (
-        line.partition(":") for line in text.splitlines())}
-    try:
-        message, fed = (int(found[f"Timeout ({name})"]) for name in ("msgwait", "watchdog"))
-        name = found["UUID"]
-    except (KeyError, ValueError):
-        return "", "the shared disk's header is not one of sbd 1.5"
-    if not 2 * fed <= message < LONGEST:
-        return "", (f"the shared disk's header has msgwait {message} s and watchdog {fed} s; msgwait must be at least "
-                    f"twice the watchdog's and below {LONGEST} s")
-    return name, ""
-
-
-def _is_blank(disk: str) -> bool:
-    with open(disk, "rb", buffering=0) as file:
-        left = HEADER
-        while left > 0 and (found := file.read(min(left, 1 << 16))):
-            if any(found):
-                return False
-            left -= len(found)
-        return left < HEADER
 
 
 class Ending:
@@ -218,34 +198,6 @@ class Ending:
         """Whether it was told within that time."""
         select.select([self.pipe], [], [], seconds)
         return self.asked()
-
-
-class Words:
-    """The container's own syslog, written to its output, or dropped where nobody reads that."""
-
-    def __init__(self, path: str, output: int = 1) -> None:
-        with suppress(FileNotFoundError):
-            os.unlink(path)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(path)
-        self._socket.setblocking(False)
-        self._output = output
-        os.set_blocking(output, False)
-
-    def say(self, text: str) -> None:
-        """One line of ours."""
-        self._put(f"pill: {text}".encode())
-
-    def relay(self, seconds: float, *others: int) -> None:
-        """What was logged by now, waiting for something for so long, or until another descriptor has something."""
-        select.select([self._socket, *others], [], [], seconds)
-        with suppress(BlockingIOError):
-            while True:
-                self._put(_STAMP.sub(b"", self._socket.recv(8192), count=1).rstrip(b"\0\n"))
-
-    def _put(self, line: bytes) -> None:
-        with suppress(OSError):
-            os.write(self._output, line + b"\n")
 
 
 if __name__ == "__main__":

@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional
 
 from k8sdeployment.conductor.api import AgentError, SiteApi
 from k8sdeployment.conductor.cluster import Cluster
-from k8sdeployment.pair import pacemaker, roll
-from k8sdeployment.pair.cib import ROLL, Element, known, property_value, section
-from k8sdeployment.pair.fencing import PILL
+from k8sdeployment.conductor.guarded import Guarded
+from k8sdeployment.pair import facts, pacemaker, roll
+from k8sdeployment.pair.cib import ROLL, Element, attribute, known, property_value, section
+from k8sdeployment.pair.fencing import SELF_ENDED
 from k8sdeployment.pair.model import SNOPair
 from k8sdeployment.pair.roll import Next, Seen, Step
 from k8sdeployment.pair.status import Node, PairStatus
@@ -29,13 +30,16 @@ class Renewal:
     pod: str
     say: Say
     clock: Callable[[], float] = time.monotonic
+    guarded: Guarded = field(default_factory=Guarded)
     _asked: float = float("-inf")
     _old: bool = False
     _gone_since: Optional[float] = None
 
     def look(self, pair: SNOPair, view: PairStatus, cib: Element, leaving: bool) -> Next:
         """The next step, done. ClusterError or AgentError when it could not be."""
-        lock = roll.read(property_value(cib, ROLL))
+        lock, other = roll.read(property_value(cib, ROLL)), pair.spec.other(self.site).name
+        told = facts.decode(attribute(cib, other, facts.ATTRIBUTE) or "")
+        self.guarded.look(other, view.nodes.get(other), told, lock, view.maintenance)
         settled = view.quorate and member(view.nodes.get(self.site)) and self._told(pair, cib)
         old = self._outdated()
         found = roll.decide(Seen(
@@ -64,7 +68,7 @@ class Renewal:
         node = nodes.get(pair.spec.other(self.site).name)
         pills = {one.get("type") for one in section(cib, "resources")} | {
             device.agent for site in pair.spec.sites for device in site.fencing.devices}
-        return (node is None or not node.clean) and PILL in pills
+        return (node is None or not node.clean) and not pills.isdisjoint(SELF_ENDED)
 
     def _outdated(self) -> bool:
         """Asked now and then; while the API is away nothing is renewed, for nothing would make the new pod."""

@@ -29,11 +29,11 @@ def disk(api: Api, pair: SNOPair, node: Object) -> Iterator[str]:
     home, pill = pair.metadata.namespace, pair.spec.fencing.poison_pill
     if pill is None:
         return
-    found = api.get("PersistentVolumeClaim", home, pill.claim)
-    if found is None:
+    found = None if pill.claim is None else api.get("PersistentVolumeClaim", home, pill.claim)
+    if pill.claim is not None and found is None:
         yield (f"PersistentVolumeClaim {pill.claim} is missing in namespace {home}: make it, of volumeMode Block, for "
                "the disk that both sites share")
-    elif found["spec"].get("volumeMode") != "Block":
+    elif found is not None and found["spec"].get("volumeMode") != "Block":
         yield (f"PersistentVolumeClaim {pill.claim} in namespace {home} has volumeMode "
                f"{found['spec'].get('volumeMode')}, not Block: make it anew")
     offered = pods.status(node).get("allocatable") or {}

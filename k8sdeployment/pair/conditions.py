@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from k8sdeployment.pair import fencing, pacemaker, parity, places
-from k8sdeployment.pair.facts import Facts, Proof, differing, on_one_disk
+from k8sdeployment.pair.facts import Facts, Proof, differing, guarded, on_one_disk
 from k8sdeployment.pair.model import Spec
 from k8sdeployment.pair.report import CONDITIONS
 
@@ -115,6 +115,8 @@ def unproven(spec: Spec, told: Facts, others: Facts | None, by: str, now: int) -
         elif device.agent == fencing.PILL and others is not None and not on_one_disk(told, others):
             # Its place on the disk tells that it once listened, and on which disk this one is.
             found[rank] = f"{name} ({device.agent}): {target.name} does not listen on the same disk"
+        elif device.agent == fencing.QUORUM and others is not None and not guarded(others):
+            found[rank] = f"{name} ({device.agent}): {target.name} does not say that its watchdog guards it"
     return found
 
 

@@ -68,7 +68,8 @@ def qdevice(pair: SNOPair) -> Container:
 
 
 def sbd(pair: SNOPair, site: Site, pill: PoisonPill) -> Container:
-    """Ends this site when the shared disk says so. Pacemaker waits for it, since who is told there to end must hear it.
+    """Ends this site when the shared disk says so; without one, when it loses quorum. Pacemaker waits for it, since who
+    is told there to end must hear it.
 
     Realtime priority and locked memory, so that the watchdog is fed on a busy site; and reboot(2), which in the host's
     process namespace is the host's own.
@@ -86,7 +87,8 @@ def sbd(pair: SNOPair, site: Site, pill: PoisonPill) -> Container:
             {"name": "SITE", "value": site.name},
             {"name": "WATCHDOG", "value": pill.watchdog},
             # Who makes the header at once where both start together.
-            {"name": "FIRST", "value": "yes" if site is pair.spec.sites[0] else "no"},
+            {"name": "FIRST", "value": "yes" if site is pair.spec.sites[0] else "no"} if pill.claim is not None else
+            {"name": "DISK", "value": "no"},
         ],
         "startupProbe": {
             "exec": {"command": ["test", "-s", paths.ARMED]},
@@ -95,7 +97,8 @@ def sbd(pair: SNOPair, site: Site, pill: PoisonPill) -> Container:
             "failureThreshold": 600,
         },
         "volumeDevices": _disk(pair),
-        "volumeMounts": _mounts(*_SHARED, *([("watchdog", pill.watchdog)] if offered is None else [])),
+        "volumeMounts": _mounts(
+            *_SHARED, ("permits", paths.PERMITS), *([("watchdog", pill.watchdog)] if offered is None else [])),
     }
 
 
@@ -209,7 +212,8 @@ def _secrets(fencing: list[str]) -> list[tuple[str, str]]:
 
 
 def _disk(pair: SNOPair) -> list[dict[str, str]]:
-    return [] if pair.spec.fencing.poison_pill is None else [{"name": "pill", "devicePath": paths.PILL}]
+    pill = pair.spec.fencing.poison_pill
+    return [] if pill is None or pill.claim is None else [{"name": "pill", "devicePath": paths.PILL}]
 
 
 def _mounts(*mounts: tuple[str, str]) -> list[dict[str, Any]]:

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Optional
 
+from k8sdeployment.pair import guard
+
 if TYPE_CHECKING:  # whoever only reads what a site tells (snopair status) need not load the model
     from k8sdeployment.pair.model import Spec
 
@@ -49,7 +51,7 @@ class Told:
 class Facts:
     """`spec`: the site's whole SNOPair as JSON, with defaults. `proofs`: by the device's name in Pacemaker. `edition`:
     of the configuration that its conductor makes of a CR, 0 where it does not say. `pill`: the shared disk by
-    which this site would hear a poison pill, "" for none."""
+    which this site would hear a poison pill, guard.ARMED where its watchdog ends it without one, "" for neither."""
 
     version: str
     edition: int = 0
@@ -63,7 +65,12 @@ class Facts:
 
 def on_one_disk(one: Facts, other: Facts) -> bool:
     """Whether both sites would hear a poison pill that either writes."""
-    return bool(one.pill) and one.pill == other.pill
+    return one.pill not in ("", guard.ARMED) and one.pill == other.pill
+
+
+def guarded(*sites: Facts) -> bool:
+    """Whether each of these is ended by its watchdog when it loses quorum."""
+    return all(one.pill == guard.ARMED for one in sites)
 
 
 def canonical(spec: Spec) -> dict[str, Any]:

@@ -21,6 +21,10 @@ _IPMI = {"fence_ipmilan", "fence_ipmilanplus", "fence_idrac", "fence_ilo3", "fen
 
 # The agent that asks nobody for the power: it writes to the shared disk that its target shall end itself.
 PILL = "fence_sbd"
+# The agent that tells nobody anything: it waits until its target, which has no quorum, was ended by its own watchdog.
+QUORUM = "fence_quorum"
+# Neither asks for the power, and both need the target's sbd.
+SELF_ENDED = (PILL, QUORUM)
 
 # The key of a Secret of type kubernetes.io/ssh-auth: what it holds is no password.
 SSH_KEY = "ssh-privatekey"
@@ -62,9 +66,9 @@ def target_of(device: str) -> str:
     return device.removeprefix(_DEVICE).rpartition("-")[0]
 
 
-def pilled(spec: Spec) -> list[Site]:
-    """The sites that a poison pill may end."""
-    return [site for site in spec.sites if any(device.agent == PILL for device in site.fencing.devices)]
+def pilled(spec: Spec, agent: str = PILL) -> list[Site]:
+    """The sites that a poison pill may end: by the shared disk, or without one."""
+    return [site for site in spec.sites if any(device.agent == agent for device in site.fencing.devices)]
 
 
 def shoots(spec: Spec) -> bool:
@@ -109,6 +113,8 @@ def device_parameters(device: Device, name: str, new: bool = False) -> Parameter
     if device.agent == PILL:
         return {**device.parameters, "devices": paths.PILL, "plug": target_of(name),
                 "sbd_path": f"{paths.PROGRAMS}/sbd"}
+    if device.agent == QUORUM:
+        return {"guarded": f"{paths.GUARDED}/{target_of(name)}"}
     if ref is None:
         return dict(device.parameters)
     mark = ["--new"] if new else []

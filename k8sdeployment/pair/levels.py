@@ -2,7 +2,8 @@
 
 from typing import Optional
 
-from k8sdeployment.pair.fencing import PILL
+from k8sdeployment.pair.cel import listed
+from k8sdeployment.pair.fencing import SELF_ENDED
 from k8sdeployment.pair.model import SiteFencing
 from k8sdeployment.pair.rule import Holes, Rule
 
@@ -22,8 +23,8 @@ def _descending(fencing: SiteFencing) -> Optional[Holes]:
 def _beside_a_pill(fencing: SiteFencing) -> Optional[Holes]:
     numbers = [device.level for device in fencing.devices]
     for device in fencing.devices:
-        if device.agent == PILL and device.level is not None and numbers.count(device.level) > 1:
-            return {"level": device.level}
+        if device.agent in SELF_ENDED and device.level is not None and numbers.count(device.level) > 1:
+            return {"agent": device.agent, "level": device.level}
     return None
 
 
@@ -31,7 +32,7 @@ _GIVEN = "self.devices.exists(d, has(d.level))"
 # By their places in the list, of which CEL knows no neighbours.
 _BACK = ("[1, 2, 3].filter(i, i < size(self.devices) && has(self.devices[i].level) && has(self.devices[i - 1].level) "
          "&& self.devices[i].level < self.devices[i - 1].level)")
-_CROWDED = (f"self.devices.filter(d, d.agent == '{PILL}' && has(d.level) && "
+_CROWDED = (f"self.devices.filter(d, d.agent in {listed(SELF_ENDED)} && has(d.level) && "
             "self.devices.filter(e, has(e.level) && e.level == d.level).size() > 1)")
 
 RULES = (
@@ -43,7 +44,7 @@ RULES = (
          "their levels", _descending,
          {"level": f"self.devices[{_BACK}[0]].level", "before": f"self.devices[{_BACK}[0] - 1].level"}),
     Rule(SiteFencing, ".devices", f"size({_CROWDED}) == 0",
-         f"{PILL} shares level {{level}} with another device; a message that nobody answers confirms nothing that the "
+         "{agent} shares level {level} with another device; what asks nobody for the power confirms nothing that the "
          "other one does not, so give it a level of its own, best the last one", _beside_a_pill,
-         {"level": f"{_CROWDED}[0].level"}),
+         {"agent": f"{_CROWDED}[0].agent", "level": f"{_CROWDED}[0].level"}),
 )

@@ -87,11 +87,11 @@ class Quorum(Part):
 
 
 class PoisonPill(Part):
-    """A disk that both sites share. fence_sbd writes there that a site shall end itself; that site's sbd reads it and
-    does. A hardware watchdog ends a site whose sbd hangs."""
+    """How a site ends itself. With a disk that both sites share: fence_sbd writes there that it shall, its sbd reads it
+    and does. Without one: its hardware watchdog ends it when it loses quorum, and fence_quorum waits for that."""
 
-    claim: Subdomain
-    """The PersistentVolumeClaim of that disk in the pair's own namespace, of volumeMode Block; on each site its own."""
+    claim: Optional[Subdomain] = None
+    """The PersistentVolumeClaim of that disk in the pair's own namespace, of volumeMode Block. Left out: no disk."""
     watchdog: DevicePath = "/dev/watchdog"
     """The hardware watchdog of each site."""
     watchdog_resource: Optional[ResourceName] = None
@@ -110,7 +110,7 @@ class FencingPolicy(Part):
     drill_every: Milliseconds = 90 * 24 * 3_600_000
     """How often somebody should see the fencing work, with `snopair drill --fence`; an alert tells when it is due."""
     poison_pill: Optional[PoisonPill] = None
-    """The shared disk by which fence_sbd works; nothing else needs it."""
+    """By which fence_sbd and fence_quorum work; nothing else needs it."""
 
 
 class Failover(Part):

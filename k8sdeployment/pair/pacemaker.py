@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from k8sdeployment.pair import paths, timing
 from k8sdeployment.pair.fencing import (
-    PILL, Parameters, confirmation_id, device_id, device_parameters, gone_id, levels, shoots)
+    PILL, QUORUM, Parameters, confirmation_id, device_id, device_parameters, gone_id, levels, shoots)
 from k8sdeployment.pair.model import Device, Site, SNOPair, Spec, Workload
 from k8sdeployment.pair.values import seconds
 
@@ -36,7 +36,7 @@ def configure(pair: SNOPair, file: str) -> list[Argv]:
     together = [(site, ranks) for site in spec.sites for ranks in levels(site).values()]
     return [("pcs", "-f", file, *words) for words in (
         *_cluster(spec),
-        *(command for site in spec.sites for command in _devices(site, delays[site.name])),
+        *(command for site in spec.sites for command in _devices(site, delays[site.name], spec)),
         *(_witness(site, ranks, spec) for site, ranks in together if shoots(spec)),
         *(("constraint", "location", name, "avoids", f"{site.name}=INFINITY")
           for site, ranks in together for name in _fencers(site, ranks, spec)),
@@ -81,14 +81,14 @@ def _alert() -> Iterator[Argv]:
     yield "alert", "recipient", "add", ALERT, f"value={paths.ALERTS}", f"id={ALERT}-recipient"
 
 
-def _devices(site: Site, delay: int) -> Iterator[Argv]:
+def _devices(site: Site, delay: int, spec: Spec) -> Iterator[Argv]:
     """The first device of each level waits for all of it: each would wait by itself, and the fence as often."""
     first = {ranks[0] for ranks in levels(site).values()}
     for rank, device in enumerate(site.fencing.devices, start=1):
-        yield _device(site, rank, device, delay if rank in first else 0)
+        yield _device(site, rank, device, delay if rank in first else 0, spec)
 
 
-def _device(site: Site, rank: int, device: Device, delay: int) -> Argv:
+def _device(site: Site, rank: int, device: Device, delay: int, spec: Spec) -> Argv:
     name = device_id(site, rank)
     own: Parameters = {"pcmk_host_list": site.name, "pcmk_host_check": "static-list"}
     if delay:
@@ -98,6 +98,8 @@ def _device(site: Site, rank: int, device: Device, delay: int) -> Argv:
         # Every fence is off, a look for life, on. Who switches himself off needs somebody to switch him on again.
         # On would take the message back, and wait for that as long as for the fence: the target does it when it starts.
         own |= {"pcmk_off_action": "reboot", "pcmk_on_action": "monitor"}
+    if device.agent == QUORUM:
+        own |= _waiting(spec, delay)
     return (
         "stonith", "create", name, device.agent,
         *(f"{word}={value}" for word, value in sorted({**device_parameters(device, name), **own}.items())),
@@ -107,6 +109,16 @@ def _device(site: Site, rank: int, device: Device, delay: int) -> Argv:
         # using it, which asks for no start, only for a place in the configuration.
         "meta", "migration-threshold=1", "failure-timeout=120s",
     )
+
+
+def _waiting(spec: Spec, delay: int) -> Parameters:
+    """How long the target may take to end, and longer for Pacemaker, which counts the wait before the fence in. Asked
+    once, for it looks again and again by itself."""
+    silence = timing.silence(spec)
+    limit = silence + timing.LEAVE + timing.LAST_LOOK + -(-delay // 1000)
+    return {"silence": str(silence), "patience": str(timing.LEAVE), **{
+        f"pcmk_{action}_{word}": value for action in ("off", "reboot")
+        for word, value in (("timeout", f"{limit}s"), ("retries", "1"))}}
 
 
 def _confirmation(site: Site) -> Argv:

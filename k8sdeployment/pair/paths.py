@@ -13,11 +13,21 @@ LIARS = "/run/snopair-liars"
 # The disk that both sites share, in the containers that read or write there.
 PILL = "/dev/snopair-pill"
 # In the directory that the peer's containers share: "PID UUID" of an sbd that reads the disk with that header and feeds
-# its watchdog. There only while it does.
+# its watchdog; without a disk, see conductor/guard.py. There only while it does.
 ARMED = "/run/snopair-pill"
+# Beside it: what sbd feeds in place of the watchdog, where somebody else must agree.
+FEED = "/run/snopair-feed"
+# There once Pacemaker has left the cluster in order.
+LEFT = "/run/snopair-left"
+# The time, by the host's monotonic clock, at which this site's conductor last saw the pair in maintenance.
+MAINTAINED = "/run/snopair-maintained"
+# In memory, too: a file for the other site while its watchdog is known to guard it.
+GUARDED = "/run/snopair-guarded"
 PCSD_PASSWORD = "/etc/aos/pcsd"
 WORKLOADS = "/etc/aos/pair"
 PERMITS = "/run/aos"
+# When this site had quorum last while the other one counted on its watchdog. Until a boot, like the permits.
+HAD_QUORUM = f"{PERMITS}/had-quorum"
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 HOST_STATE = "/var/lib/aos"
 # Pacemaker's own log, which tells what each fence device answered.

@@ -103,7 +103,7 @@ def _pod(pair: SNOPair, site: Site) -> dict[str, Any]:
         "tolerations": [{"operator": "Exists"}],
         "affinity": {"nodeAffinity": _this_node(site)},
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        "initContainers": [containers.settle(pair), containers.corosync(pair), *hears, *votes],
+        "initContainers": [containers.settle(pair), containers.corosync(pair), *votes, *hears],
         "containers": [containers.pacemaker(pair, secrets, trust), containers.pcsd(pair),
                        containers.conductor(pair, secrets, trust)],
         "volumes": _volumes(pair, site),
@@ -147,7 +147,8 @@ def _volumes(pair: SNOPair, site: Site) -> list[dict[str, Any]]:
 def _pill(pill: PoisonPill) -> Iterator[dict[str, Any]]:
     """The shared disk, and the watchdog where no device plugin hands it over. Outside /dev it is no device but what
     stands for one where a pair is tried without; kubelet knows no name for that."""
-    yield {"name": "pill", "persistentVolumeClaim": {"claimName": pill.claim}}
+    if pill.claim is not None:
+        yield {"name": "pill", "persistentVolumeClaim": {"claimName": pill.claim}}
     if pill.watchdog_resource is None:
         kind = {"type": "CharDevice"} if pill.watchdog.startswith("/dev/") else {}
         yield {"name": "watchdog", "hostPath": {"path": pill.watchdog, **kind}}

@@ -1,5 +1,6 @@
 """How long the pair waits for what, in seconds; each number once, with the reason it has."""
 
+from k8sdeployment.pair import corosync, guard
 from k8sdeployment.pair.model import SNOPair, Spec, Workload
 
 # How long the agent of an unguarded workload believes in what it last saw when the API is away: a single-node
@@ -17,6 +18,9 @@ FENCE = 60
 NOTICE = 15
 # What asks the links may need for its last look, beside its patience.
 LAST_LOOK = 10
+# What a site that is a member may need to leave when its watchdog ends it, because its Pacemaker hangs or calls it
+# unclean: sbd takes four seconds to notice, and the membership the token's time.
+LEAVE = 4 + guard.WATCHDOG + 20
 # Milliseconds between the loss of a peer and the scheduler's question for the CIB. Asked at once, a controller that was
 # already in charge finds its own notes on the loss still on their way, sleeps a whole second and asks again: a second
 # more without service, and the site that should win a split shoots after the other one's delay began to run out.
@@ -37,6 +41,11 @@ def fence(spec: Spec) -> int:
 def gone(spec: Spec) -> int:
     """Seconds after which the links to a site that is off are certainly down."""
     return NOTICE + -(-spec.corosync.token // 1000)
+
+
+def silence(spec: Spec) -> int:
+    """Seconds after which a site that is no member any more has ended by its watchdog."""
+    return guard.silence(spec.corosync.token, corosync.DEVICE_SYNC_TIMEOUT)
 
 
 def stop(workload: Workload) -> int:

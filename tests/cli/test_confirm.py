@@ -19,7 +19,7 @@ from k8sdeployment.pair.model import Site
 from tests.cli.test_acting import call
 from tests.cli.tools import Tools
 from tests.cli.tools import world as surroundings
-from tests.pair.sample import document
+from tests.pair.sample import ARBITRATED, document
 
 LINKS = """Local node ID 1, transport knet
 LINK ID 0 udp
@@ -120,6 +120,15 @@ def test_a_disk_does_not_tell_whether_a_site_runs(code: int, says: str) -> None:
     assert one.on is None and one.works and f"site-b {says} told to end itself; whether it runs" in str(one)
     with pytest.raises(codes.SnopairError, match="site-b was not switched off: fence-site-b-1: site-b was told to end"):
         lifesigns.switch_off(of, world(Devices([0, 2])))
+
+
+def test_nobody_asks_whether_a_site_without_quorum_has_ended() -> None:
+    sites = document()["spec"]["sites"]
+    sites[1]["fencing"]["devices"] = [{"agent": "fence_quorum"}]
+    of, devices = target(sites=sites, quorum=ARBITRATED, fencing={"poisonPill": {}}), Devices([0])
+    with pytest.raises(codes.SnopairError, match="site-b was not switched off: fence-site-b-1: site-b's watchdog ends"):
+        lifesigns.switch_off(of, world(devices))
+    assert devices.told == ["fence_quorum action=status"]
 
 
 def test_switched_off_is_what_the_device_says_afterwards() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from k8sdeployment.conductor import pill
+from k8sdeployment.conductor import pill, shared_disk
+from k8sdeployment.conductor.syslog import Words
 
 
 DUMPED = """==Dumping header on disk {disk}
@@ -51,45 +52,47 @@ class Sbd:
 @pytest.fixture
 def disk(tmp_path: Path) -> Path:
     file = tmp_path / "disk"
-    file.write_bytes(bytes(pill.HEADER * 2))
+    file.write_bytes(bytes(shared_disk.HEADER * 2))
     return file
 
 
 def test_a_header_that_is_there_is_left_alone(disk: Path) -> None:
     sbd = Sbd(there=True)
-    assert pill.prepare(str(disk), True, sbd) == "" and not sbd.made
+    assert shared_disk.prepare(str(disk), True, sbd) == "" and not sbd.made
 
 
 def test_a_header_is_made_on_a_blank_disk_by_whoever_may(disk: Path) -> None:
     sbd = Sbd()
-    assert "the pair's first site may make" in pill.prepare(str(disk), False, sbd) and not sbd.made
-    assert pill.prepare(str(disk), True, sbd) == "" and sbd.made == [str(disk)]
-    assert pill.prepare(str(disk), False, sbd) == ""
+    assert "the pair's first site may make" in shared_disk.prepare(str(disk), False, sbd) and not sbd.made
+    assert shared_disk.prepare(str(disk), True, sbd) == "" and sbd.made == [str(disk)]
+    assert shared_disk.prepare(str(disk), False, sbd) == ""
 
 
 @pytest.mark.parametrize("first", [True, False])
-@pytest.mark.parametrize("place", [0, 511, pill.HEADER - 1])
+@pytest.mark.parametrize("place", [0, 511, shared_disk.HEADER - 1])
 def test_what_somebody_keeps_on_the_disk_is_never_written_over(disk: Path, place: int, first: bool) -> None:
     with disk.open("r+b") as file:
         file.seek(place)
         file.write(b"x")
     sbd = Sbd()
-    assert "is left alone; wipe its first MiB if it is free" in pill.prepare(str(disk), first, sbd)
+    assert "is left alone; wipe its first MiB if it is free" in shared_disk.prepare(str(disk), first, sbd)
     assert not sbd.made
 
 
 def test_a_disk_that_is_not_there_or_takes_nothing_is_told(disk: Path) -> None:
-    assert "cannot be read: No such file" in pill.prepare(f"{disk}-2", True, Sbd())
+    assert "cannot be read: No such file" in shared_disk.prepare(f"{disk}-2", True, Sbd())
     disk.write_bytes(b"")
-    assert "is left alone" in pill.prepare(str(disk), True, Sbd()), "nothing was read, so nothing is known to be blank"
-    disk.write_bytes(bytes(pill.HEADER))
-    assert pill.prepare(str(disk), True, Sbd(makes=False)) == "sbd's header cannot be made on the shared disk: no way"
+    said = shared_disk.prepare(str(disk), True, Sbd())
+    assert "is left alone" in said, "nothing was read, so nothing is known to be blank"
+    disk.write_bytes(bytes(shared_disk.HEADER))
+    said = shared_disk.prepare(str(disk), True, Sbd(makes=False))
+    assert said == "sbd's header cannot be made on the shared disk: no way"
 
 
 @pytest.mark.parametrize("fed, message", [(5, 9), (15, 30), (20, 60)])
 def test_a_header_by_which_a_site_may_end_too_late_or_the_agent_gives_up_is_not_used(
         disk: Path, fed: int, message: int) -> None:
-    said = pill.prepare(str(disk), True, Sbd(there=True, fed=fed, message=message))
+    said = shared_disk.prepare(str(disk), True, Sbd(there=True, fed=fed, message=message))
     assert "at least twice the watchdog's and below 30 s" in said and f"msgwait {message} s" in said
 
 
@@ -136,7 +139,7 @@ class Output:
 
     def __init__(self, directory: Path) -> None:
         self.reading, self.writing = os.pipe()
-        self.words = pill.Words(str(directory / "log"), self.writing)
+        self.words = Words(str(directory / "log"), self.writing)
         self.sbd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sbd.connect(str(directory / "log"))
 

@@ -1,4 +1,8 @@
-"""Two real sites for a whole process of tests, and the pair on them. `--lab NAME` uses one that is up, and leaves it up."""
+"""Two real sites for the whole run, and the pair on them. `--lab NAME` uses a lab that is up and leaves it up.
+
+Nothing runs beside tests that time the pair or watch it: the oracle would miss a sample, and rightly judge nothing.
+Those that do neither say so (`pytestmark = pytest.mark.beside`); all others are marked `alone`.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +27,7 @@ from .pairs import restored, three
 from .policies import policed
 from .trial import trial
 
-# Beside what pytest-xdist calls the process: each has a lab of its own.
-OWN = f"test{os.environ.get('PYTEST_XDIST_WORKER', '').removeprefix('gw')}"
+OWN = "test"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,6 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.lab)
+            if item.get_closest_marker("beside") is None:
+                item.add_marker(pytest.mark.alone)
 
 
 @pytest.fixture(scope="session")

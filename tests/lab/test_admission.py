@@ -14,6 +14,8 @@ from lab import waiting
 
 from .policies import DEPLOY, GATED, NARROW, OWN, PLAIN, Api, Object, container, owner, path_of, pod
 
+pytestmark = pytest.mark.beside
+
 
 def test_the_api_server_finds_no_fault_in_the_expressions(policed: Api) -> None:
     """It checks every expression against the types of what the policy looks at, and writes warnings down."""

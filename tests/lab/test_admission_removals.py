@@ -12,6 +12,8 @@ from lab import waiting
 
 from .policies import FORCE, GATED, NARROW, NODE, PLAIN, Api, Object, apply, path_of, pod
 
+pytestmark = pytest.mark.beside
+
 
 def stand(policed: Api, name: str, status: Object | None = None, **spec: Any) -> str:
     """A gated pod that is there, with this status; its name."""

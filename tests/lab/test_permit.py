@@ -16,6 +16,8 @@ from lab import pairing, waiting
 from lab.sites import Lab
 from tests.lab.trial import PERMITS, Trial
 
+pytestmark = pytest.mark.beside
+
 
 def test_whole_life(trial: Trial) -> None:
     """Probe 7, start, probe 0 without the API being needed, monitors 0, start again changes nothing, stop, probe 7."""

@@ -52,12 +52,19 @@ def by_pill(lab: Lab, made: Pill) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
+class Switch:
+    """What the oracle says of a pair's change of device, and whether the same pods run."""
+
+    verdict: Verdict
+    untouched: bool
+
+
+@dataclass(frozen=True)
 class Pilled:
-    """The pair that fences by poison pill, and what the oracle says of the switch."""
+    """The pair that fences by poison pill."""
 
     pill: Pill
-    switch: Verdict
-    untouched: bool
+    switch: Switch
 
 
 @pytest.fixture(scope="module")
@@ -67,28 +74,30 @@ def pilled(pair: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pill
     calm(pair)
     made = pill.start(pair)
     try:
-        yield _switched(pair, made, Watch(pair, tmp_path_factory.mktemp("pill") / "record.jsonl"))
+        seen = Watch(pair, tmp_path_factory.mktemp("pill") / "record.jsonl")
+        yield Pilled(made, switched(pair, by_pill(pair, made), seen))
     finally:
         restored(pair)
         pill.stop(pair)
 
 
-def _switched(lab: Lab, made: Pill, seen: Watch) -> Pilled:
-    whole, old, before = by_pill(lab, made), peers(lab), uids(lab)
+def switched(lab: Lab, whole: dict[str, Any], seen: Watch) -> Switch:
+    """Give a calm pair a CR for which both peers are renewed, and wait until a takeover would work by it."""
+    old, before = peers(lab), uids(lab)
     with seen:
         rest(lab)
         began = time.monotonic()
         pairing.change(lab, whole)
-        waiting.until(renewed(lab, old), "both peers with the disk", 300, lambda: explain(lab))
+        waiting.until(renewed(lab, old), "both peers with sbd", 300, lambda: explain(lab))
         wait_devices(lab, whole)
-        # The devices were in force before each site's peer had the disk.
+        # The devices were in force before each site's peer had its sbd.
         pairing.cleanup(lab)
         rejoined(lab, 180)
         for condition in ("FencingProven", "PeerInSync", "TakeoverReady"):
             pairing.wait_for(lab, condition)
         seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
         rest(lab)
-    return Pilled(made, seen.verdict(bound=KEPT), uids(lab) == before)
+    return Switch(seen.verdict(bound=KEPT), uids(lab) == before)
 
 
 def ready(lab: Lab, active: str) -> None:
@@ -108,8 +117,9 @@ def ended_first(verdict: Verdict, dead: str, heir: str, since: float) -> None:
 
 def test_a_live_pair_takes_the_shared_disk(pair: Lab, pilled: Pilled) -> None:
     """Both peers are renewed with sbd beside them; no workload is touched, nobody is fenced, both hear the disk."""
-    held(pilled.switch, "I1", "I2", "I3", "I7")
-    assert not pilled.switch.fences and pilled.untouched and not pods_on(pilled.switch.runs, "site-b")
+    verdict = pilled.switch.verdict
+    held(verdict, "I1", "I2", "I3", "I7")
+    assert not verdict.fences and pilled.switch.untouched and not pods_on(verdict.runs, "site-b")
     for site in pair.sites.values():
         assert pairing.condition(site, "FencingProven")[0] == "True"
         said = site.peer(["sbd", "-d", DISK, "dump"], container="sbd")
@@ -243,8 +253,11 @@ def test_a_site_whose_sbd_hangs_is_ended_by_its_watchdog(pair: Lab, pilled: Pill
 # -- and back --------------------------------------------------------------------------------------------------------
 
 def test_a_live_pair_lets_go_of_the_shared_disk(pair: Lab, pilled: Pilled, watch: Watching) -> None:
+    lets_go(pair, watch, LIMIT)
+
+
+def lets_go(lab: Lab, watch: Watching, limit: float) -> None:
     """IPMI again: the peers are renewed, sbd ends without its watchdog cutting anybody, the workload stays."""
-    lab = pair
     ready(lab, pairing.where(lab) or "site-a")
     active, before = pairing.where(lab), uids(lab)
     assert active is not None
@@ -253,7 +266,7 @@ def test_a_live_pair_lets_go_of_the_shared_disk(pair: Lab, pilled: Pilled, watch
         began = time.monotonic()
         restored(lab)
         rejoined(lab, 180)
-        rest(lab, LIMIT + LATE)
+        rest(lab, limit + LATE)
         seen.expect(Expectations(quiet=(Quiet(active, began, time.monotonic()),)))
         rest(lab)
     verdict = seen.verdict(bound=KEPT)

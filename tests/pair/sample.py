@@ -47,6 +47,13 @@ def poisoned() -> Document:
     return {"sites": sites, "fencing": {"poisonPill": {"claim": "pill"}}}
 
 
+def quorate() -> Document:
+    """The same without a disk: beside an arbitrator its watchdog ends it when it loses quorum."""
+    sites = [site("site-a", 11, "10s"), site("site-b", 12, "1s")]
+    sites[0]["fencing"]["devices"].append({"agent": "fence_quorum"})
+    return {"sites": sites, "quorum": ARBITRATED, "fencing": {"poisonPill": {}}}
+
+
 def document(**spec: Any) -> Document:
     """The CR of a whole pair; keyword arguments replace fields of its spec."""
     return {

@@ -57,15 +57,6 @@ def put(path: str, value: object) -> Change:
     return change
 
 
-def pilled(more: Change) -> Change:
-    """The first site is fenced by the shared disk, and something more."""
-    def change(changed: Document) -> None:
-        changed["spec"]["sites"][0]["fencing"]["devices"] = [{"agent": "fence_sbd"}]
-        changed["spec"]["fencing"] = {"poisonPill": {"claim": "pill"}}
-        more(changed["spec"])
-    return change
-
-
 def levelled(*levels: Optional[int]) -> Change:
     """The first site has a device for each level; None for one that names none."""
     return put("sites.0.fencing.devices", [
@@ -173,46 +164,6 @@ REFUSED: dict[str, tuple[Change, str]] = {
         levelled(1, 3, 2), "spec.sites[0].fencing.devices: level 2 stands below level 3, and would be tried before it"),
     "a level of nothing": (levelled(0, 1), "spec.sites[0].fencing.devices[0].level"),
     "a level too many": (levelled(1, 10), "spec.sites[0].fencing.devices[1].level"),
-    "a poison pill that shares its level": (
-        pilled(lambda spec: spec["sites"][0]["fencing"].update(devices=[
-            {"agent": "fence_apc", "level": 1}, {"agent": "fence_apc", "level": 2},
-            {"agent": "fence_sbd", "level": 2}])),
-        "spec.sites[0].fencing.devices: fence_sbd shares level 2 with another device",
-    ),
-    "poison pill without a disk": (
-        put("sites.0.fencing.devices", [{"agent": "fence_sbd"}]),
-        "spec.fencing.poisonPill: site-a is fenced by fence_sbd, which needs it; name the claim of the disk",
-    ),
-    "poison pill without an agent": (
-        put("fencing", {"poisonPill": {"claim": "pill"}}), "spec.fencing.poisonPill: no device heeds it"),
-    "poison pill by watchdog": (
-        put("sites.0.fencing.devices", [{"agent": "fence_watchdog"}]),
-        "spec.sites[0].fencing.devices[0].agent: fence_watchdog does not protect two sites",
-    ),
-    "poison pill on a disk of one's own": (
-        pilled(lambda spec: spec["sites"][0]["fencing"]["devices"][0].update(parameters={"devices": "/dev/sdb"})),
-        "spec.sites[0].fencing.devices[0].parameters: devices of fence_sbd is set by the pair itself",
-    ),
-    "poison pill without a watchdog": (
-        pilled(lambda spec: spec["fencing"]["poisonPill"].update(watchdog="/dev/null")),
-        "spec.fencing.poisonPill.watchdog: /dev/null is no watchdog",
-    ),
-    "poison pill that takes the watchdog away": (
-        pilled(lambda spec: spec["sites"][0]["fencing"]["devices"][0].update(parameters={"crashdump": "1"})),
-        "spec.sites[0].fencing.devices[0].parameters: crashdump of fence_sbd is set by the pair itself",
-    ),
-    "poison pill with an arbitrator": (
-        pilled(lambda spec: spec.update(quorum=ARBITRATED)),
-        "spec.fencing.poisonPill: with quorum.mode Arbitrator a site that loses its links, the arbitrator and the disk",
-    ),
-    "a watchdog that is no path": (
-        pilled(lambda spec: spec["fencing"]["poisonPill"].update(watchdog="watchdog0")),
-        "spec.fencing.poisonPill.watchdog: 'watchdog0' is not the path of a device",
-    ),
-    "a watchdog by a resource that is none": (
-        pilled(lambda spec: spec["fencing"]["poisonPill"].update(watchdogResource="watchdog")),
-        "spec.fencing.poisonPill.watchdogResource: 'watchdog' is not the name of a device plugin's resource",
-    ),
     "an address twice, spelled twice": (
         put("sites", [site("site-a", 11, "10s") | {"addresses": ["2001:db8::1"]},
                       site("site-b", 12, "1s") | {"addresses": ["2001:DB8:0::1"]}]),
@@ -265,12 +216,6 @@ def test_a_value_below_parameters_is_never_repeated() -> None:
     put(f"{DEVICE}.parameters", {"ip": "hunter2\n"})(changed)
     found = refusal(changed)
     assert len(found) == 1 and "hunter2" not in found[0]
-
-
-def test_a_poison_pill_on_a_shared_disk_is_taken() -> None:
-    changed = document()
-    pilled(lambda spec: spec["fencing"]["poisonPill"].update(watchdogResource="example.org/watchdog"))(changed)
-    assert refusal(changed) == []
 
 
 @pytest.mark.parametrize("levels", [(1, 1), (1, 1, 2, 2), (2, 2, 9), (3,), (None, None)])

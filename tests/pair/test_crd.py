@@ -22,13 +22,15 @@ from k8sdeployment.pair.rules import RULES
 from lab import waiting
 from lab.errors import LabError
 from lab.plane import Plane
+from tests.pair import test_cr, test_poison
 from tests.pair.sample import Document, document, refusal, site
-from tests.pair.test_cr import DEVICE, REFUSED, SECRETS, Change, put
+from tests.pair.test_cr import DEVICE, SECRETS, Change, put
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 NAMESPACE = "aos-sno-pair"
 PAIRS = f"/apis/{crd.GROUP}/{crd.VERSION}/namespaces/{NAMESPACE}/{crd.PLURAL}"
 Schema = dict[str, Any]
+REFUSED = {**test_cr.REFUSED, **test_poison.REFUSED}
 
 
 def nodes(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from k8sdeployment.pair import fencing, pacemaker, paths, timing
+from k8sdeployment.pair import corosync, fencing, guard, pacemaker, paths, timing
 from k8sdeployment.pair.model import Device, SNOPair
-from tests.pair.sample import pair, poisoned, site
+from tests.pair.sample import pair, poisoned, quorate, site
 
 Argv = pacemaker.Argv
 
@@ -161,6 +161,26 @@ def test_a_poison_pill_is_written_to_the_shared_disk_for_the_site_and_resets_it(
     assert fencing.proof(sbd, "fence-site-a-2") == (
         "action=status\ndevices=/dev/snopair-pill\nplug=site-a\nsbd_path=/usr/libexec/aos/sbd\n")
     assert "action=reboot" in fencing.order(sbd, "fence-site-a-2", "off")
+
+
+def test_a_site_that_ends_by_its_watchdog_is_waited_for_longer_than_it_may_take() -> None:
+    of = pair(**quorate())
+    (device,) = [argv for argv in commands(of, "stonith", "create") if argv[3] == "fence_quorum"]
+    # Token and consensus, the arbitrator, the guard, its look, the watchdog, a margin.
+    silence = 7 + 10 + 5 + 4 + 15 + 5
+    assert timing.silence(of.spec) == silence
+    limit = silence + timing.LEAVE + timing.LAST_LOOK + 10
+    assert {"guarded=/run/snopair-guarded/site-a", f"silence={silence}", f"patience={timing.LEAVE}",
+            f"pcmk_off_timeout={limit}s", "pcmk_off_retries=1", "pcmk_host_list=site-a"} <= set(device)
+    assert ("stonith", "level", "add", "2", "site-a", "fence-site-a-2", "gone-site-a-2") in commands(
+        of, "stonith", "level")
+    assert fencing.proof(of.spec.sites[0].fencing.devices[1], "fence-site-a-2") == (
+        "action=status\nguarded=/run/snopair-guarded/site-a\n")
+
+
+def test_a_guard_is_patient_while_corosync_asks_the_arbitrator() -> None:
+    """Else the site that goes on would end, too."""
+    assert guard.WATCHDOG * 1000 > corosync.DEVICE_SYNC_TIMEOUT < guard.UNKNOWN * 1000
 
 
 def test_an_ssh_key_is_named_by_its_file_and_the_proven_one_is_taken_by_ssh_s_wrapper() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from k8sdeployment.pair import peerpod, timing
 from k8sdeployment.pair.model import SNOPair
-from tests.pair.sample import ARBITRATED, document, methods, pair, poisoned
+from tests.pair.sample import ARBITRATED, document, methods, pair, poisoned, quorate
 
 TWO = [
     {"name": "web", "terminationGrace": "20s"},
@@ -147,6 +147,17 @@ def test_a_poison_pill_needs_the_disk_where_it_is_read_and_where_it_is_written()
     volumes = {one["name"]: one for one in pod(POISONED)["volumes"]}
     assert volumes["pill"] == {"name": "pill", "persistentVolumeClaim": {"claimName": "pill"}}
     assert volumes["watchdog"]["hostPath"] == {"path": "/dev/watchdog", "type": "CharDevice"}
+
+
+def test_a_poison_pill_without_a_disk_needs_the_watchdog_alone() -> None:
+    of = pair(**quorate())
+    assert [one["name"] for one in pod(of)["initContainers"]] == [
+        "settle", "corosync", "qdevice", "sbd"], "it lets go of the watchdog before the vote goes"
+    assert not any(one.get("volumeDevices") for one in containers(of).values())
+    told = {one["name"]: one["value"] for one in containers(of)["sbd"]["env"]}
+    assert told["DISK"] == "no" and "FIRST" not in told
+    names = {one["name"] for one in pod(of)["volumes"]}
+    assert "watchdog" in names and "pill" not in names
 
 
 def test_a_watchdog_may_come_from_a_device_plugin() -> None:

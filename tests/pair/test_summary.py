@@ -15,7 +15,7 @@ from k8sdeployment.pair.happenings import happenings
 from k8sdeployment.pair.report import CONDITIONS, Recovery, Status
 from k8sdeployment.pair.status import Node, PairStatus, Resource
 from k8sdeployment.pair.summary import Seen, site_state, summary
-from tests.pair.sample import ARBITRATED, pair, poisoned
+from tests.pair.sample import ARBITRATED, pair, poisoned, quorate
 
 NOW = datetime(2026, 11, 27, 8, 0, tzinfo=timezone.utc)
 EPOCH = int(NOW.timestamp())
@@ -66,6 +66,16 @@ def test_a_poison_pill_is_proven_while_both_sites_listen_on_one_disk(mine: str, 
               theirs=None if theirs is None else facts("site-a", pill=theirs))
     expected = ("True", "site-a can fence site-b") if good else (
         "False", "fence-site-b-1 (fence_sbd): site-b does not listen on the same disk")
+    assert told(of, "FencingProven") == expected
+
+
+@pytest.mark.parametrize("theirs, good", [("watchdog", True), ("", False), ("u-1", False), (None, True)])
+def test_a_site_that_is_not_guarded_by_its_watchdog_is_told(theirs: str | None, good: bool) -> None:
+    spec = quorate()
+    spec["sites"][1]["fencing"]["devices"] = [{"agent": "fence_quorum"}]
+    of = seen(pair=pair(**spec), theirs=None if theirs is None else facts("site-a", pill=theirs), heard=True)
+    expected = ("True", "site-a can fence site-b") if good else (
+        "False", "fence-site-b-1 (fence_quorum): site-b does not say that its watchdog guards it")
     assert told(of, "FencingProven") == expected
 
 
