@@ -26,7 +26,7 @@ lint: setup ## flake8, strict types, shell and container files (the import direc
 	@$(RUN) -m mypy
 	@bin=$$(dirname $$(lab/setup.sh --python)); \
 	$$bin/hadolint containers/peer/Containerfile* && $$bin/hadolint --ignore DL3008 lab/images/*/Containerfile && \
-	$$bin/shellcheck lab/setup.sh lab/lab lab/python .ci/run containers/peer/libexec/* containers/peer/environment containers/peer/snopair containers/peer/fence_confirm
+	$$bin/shellcheck lab/setup.sh lab/lab lab/python .ci/run containers/peer/libexec/* containers/peer/environment containers/peer/snopair containers/peer/fence_confirm containers/peer/fence_virt
 
 unit: setup ## tests in seconds, no lab (some need root)
 	@$(RUN) -m pytest -q -m 'not lab' $(PARALLEL)

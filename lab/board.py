@@ -1,4 +1,4 @@
-"""A board on a running lab: Redfish over TLS, and SSH with virsh, for both sites; `down` takes it away.
+"""A board on a running lab: Redfish over TLS, SSH with virsh, and fence_virt, for both sites; `down` takes it away.
 
 No lab has one by itself. It is one more way to the sites' power, beside their BMCs and the lab's own switch; all of
 them agree, for the board asks how a site is before it says anything.
@@ -13,6 +13,7 @@ from pathlib import Path
 from docker.models.containers import Container
 
 from lab import certs, make, waiting
+from lab.bmc import virtd
 from lab.bmc.board import CLIENT, HOST, READY, REDFISH_PORT, SSH_PORT, identity
 from lab.build import images
 from lab.names import LabPlan
@@ -33,6 +34,7 @@ class Board:
     authority: bytes
     key: bytes
     known_hosts: bytes
+    shared: bytes
 
     def system(self, site: str) -> str:
         """Redfish's path of a site."""
@@ -96,7 +98,8 @@ def _board(plan: LabPlan, directory: Path) -> Board:
     known = json.loads((directory / "credentials.json").read_text())
     host = (directory / f"{HOST.name}.pub").read_text().split()[:2]
     return Board(plan.board, known["user"], known["password"].encode(), (directory / "pki/ca.crt").read_bytes(),
-                 (directory / CLIENT.name).read_bytes(), f"{plan.board} {' '.join(host)}\n".encode())
+                 (directory / CLIENT.name).read_bytes(), f"{plan.board} {' '.join(host)}\n".encode(),
+                 (directory / virtd.KEY).read_bytes())
 
 
 __all__ = ["REDFISH_PORT", "SSH_PORT", "Board", "start"]

@@ -16,6 +16,8 @@ from k8sdeployment.pair.bundle import Place, fence_secrets
 from k8sdeployment.pair.model import SNOPair
 
 FORM = "SITE=FILE, SECRET=FILE or SECRET/KEY=FILE"
+# What is no password, for which a file may be named by the Secret or the site alone, too.
+KEYS = (fencing.PRIVATE_KEY, fencing.SHARED_KEY)
 
 
 def collect(pair: SNOPair, given: Sequence[str]) -> dict[Place, bytes]:
@@ -28,22 +30,24 @@ def collect(pair: SNOPair, given: Sequence[str]) -> dict[Place, bytes]:
         if name not in known:
             raise CallError(f"--fence-password-file names {name}; it may name {', '.join(sorted(known))}")
     texts = {(ref.name, ref.key): what for site in pair.spec.sites for ref, what in (
-        *((ref, "private key") for ref in fencing.references(site) if ref.key == fencing.SSH_KEY),
-        (site.fencing.ca_ref, "certificate"), (site.fencing.known_hosts_ref, "host key")) if ref is not None}
+        *((device.secret_ref, fencing.kept_in(device)) for device in site.fencing.devices),
+        (site.fencing.ca_ref, "certificate"), (site.fencing.known_hosts_ref, "host key"))
+        if ref is not None and what != fencing.PASSWORD}
     return {place: _text(place, texts[place], files, site) if place in texts else _password(site, place, files)
             for site, mine in wanted.items() for place in mine}
 
 
 def _text(place: Place, what: str, files: dict[str, Path], site: str) -> bytes:
     """A file of several lines as it is. One named by the Secret or the site alone is meant for the password or key."""
-    names = ["/".join(place), *([place[0], site] if place[1] == fencing.SSH_KEY else [])]
+    names = ["/".join(place), *([place[0], site] if what in KEYS else [])]
     file = next((files[name] for name in names if name in files), None)
     if file is None:
         raise CallError(f"the {what} for fencing {site} (Secret {place[0]}) is missing; give --fence-password-file "
                         f"{'/'.join(place)}=FILE")
     found = _bytes(file, f"the {what} file")
-    sign = {"private key": b"PRIVATE KEY-----", "certificate": b"-----BEGIN CERTIFICATE-----"}.get(what, b" ")
-    if sign not in found:
+    sign = {fencing.PRIVATE_KEY: b"PRIVATE KEY-----", fencing.SHARED_KEY: b"",
+            "certificate": b"-----BEGIN CERTIFICATE-----"}.get(what, b" ")
+    if not found or sign not in found:
         raise CallError(f"{file} holds no {what}")
     return found
 

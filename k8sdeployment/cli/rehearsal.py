@@ -61,7 +61,7 @@ def _ways(target: Site, own: Site, net: Net) -> Iterator[Finding]:
              if (home := sockets.home(address, known)) is not None}
     for device in target.fencing.devices:
         try:
-            address = ipaddress.ip_address(device.parameters.get("ip", ""))
+            address = ipaddress.ip_address(fencing.address(device))
         except ValueError:
             continue
         home = sockets.home(address, known)

@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterator
 
-from k8sdeployment.pair.fencing import SSH_KEY, by_certificate
+from k8sdeployment.pair.fencing import SSH_KEY, address, by_certificate
 from k8sdeployment.pair.model import Device, Site, Spec
 from k8sdeployment.pair.values import Address
 
@@ -39,7 +39,7 @@ def _gullible(device: Device, site: Site) -> str:
 
 def _shared(site: Site) -> Iterator[tuple[str, int]]:
     for device in site.fencing.devices:
-        ip = device.parameters.get("ip", "")
+        ip = address(device)
         yield from ((ip, link) for link in _beside(ip, site))
 
 

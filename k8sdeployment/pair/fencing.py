@@ -26,8 +26,12 @@ QUORUM = "fence_quorum"
 # Neither asks for the power, and both need the target's sbd.
 SELF_ENDED = (PILL, QUORUM)
 
+# The agent whose Secret holds a key that it shares with the hypervisor's fence_virtd. The image has a wrapper for it.
+_VIRT = "fence_virt"
+
 # The key of a Secret of type kubernetes.io/ssh-auth: what it holds is no password.
 SSH_KEY = "ssh-privatekey"
+PASSWORD, PRIVATE_KEY, SHARED_KEY = "password", "private key", "shared key"
 # What the containers that fence are told: requests, which fence_redfish uses, reads the first, the image's ssh_config
 # the second.
 AUTHORITIES, KNOWN_HOSTS = "REQUESTS_CA_BUNDLE", "AOS_KNOWN_HOSTS"
@@ -86,6 +90,13 @@ def by_certificate(device: Device) -> bool:
     return device.agent == "fence_redfish" and not {"ssl_insecure", "ssl-insecure"} & set(device.parameters)
 
 
+def kept_in(device: Device) -> str:
+    """What its Secret holds: a password, or a file that is taken as it is."""
+    if device.agent == _VIRT:
+        return SHARED_KEY
+    return PRIVATE_KEY if device.secret_ref is not None and device.secret_ref.key == SSH_KEY else PASSWORD
+
+
 def references(site: Site) -> list[SecretRef]:
     """Every key of a Secret that whoever fences `site` needs: passwords and keys first, in the order of the devices."""
     own = [device.secret_ref for device in site.fencing.devices]
@@ -103,6 +114,11 @@ def trust(site: Site) -> dict[str, str]:
     return {name: mounted(ref) for name, ref in known.items() if ref is not None}
 
 
+def address(device: Device) -> str:
+    """Where the device is asked, as the CR says it; "" where it does not."""
+    return device.parameters.get("ip") or device.parameters.get("ipaddr", "")
+
+
 def device_parameters(device: Device, name: str, new: bool = False) -> Parameters:
     """What the agent is told: the CR's parameters, and where it finds its password or key. Never these themselves.
 
@@ -118,6 +134,8 @@ def device_parameters(device: Device, name: str, new: bool = False) -> Parameter
     if ref is None:
         return dict(device.parameters)
     mark = ["--new"] if new else []
+    if device.agent == _VIRT:
+        return {**device.parameters, "key_file": " ".join((*mark, name, ref.name, ref.key))}
     if ref.key == SSH_KEY:
         return {**device.parameters, "identity_file": mounted(ref),
                 "ssh_path": " ".join((f"{paths.PROGRAMS}/ssh", *mark, name))}

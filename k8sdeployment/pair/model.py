@@ -29,7 +29,7 @@ class Device(Part):
     """What the agent is told, as its metadata names it. No secrets: they come from secretRef."""
     secret_ref: Optional[SecretRef] = None
     """The Secret with the device's password. Under the key ssh-privatekey, which Secrets of type kubernetes.io/ssh-auth
-    have, stands a private key instead, for an agent that speaks SSH."""
+    have, stands a private key instead, for an agent that speaks SSH; for fence_virt the key that fence_virtd has."""
     level: Optional[Annotated[int, Field(ge=1, le=9)]] = None
     """Devices of one level must all switch off before the site counts as off, as with two power supplies. The next
     level is tried when one of them fails. For all devices of a site or for none: then each is a level of its own."""

@@ -128,7 +128,8 @@ def seconds(duration: int) -> str:
 
 
 # What a fence agent calls its secrets. They come from a Secret, as files, never through the cluster's configuration.
-SECRET_WORDS = ("passw", "passphrase", "secret", "token", "_script", "community", "hexadecimal_kg", "identity_file")
+SECRET_WORDS = ("passw", "passphrase", "secret", "token", "_script", "community", "hexadecimal_kg", "identity_file",
+                "key_file")
 # What the pair itself says about every device; a second word on it could let a device fence the wrong site.
 OURS = ("pcmk_host_list", "pcmk_host_map", "pcmk_host_check", "pcmk_delay_base", "pcmk_delay_max", "delay", "action")
 _PARAMETER = "[a-z0-9][-_a-z0-9]*"

@@ -1,4 +1,4 @@
-"""First process of a lab's board: libvirtd with a domain per site, sshd, and sushy-tools' Redfish over TLS.
+"""First process of a lab's board: libvirtd with a domain per site, sshd, fence_virtd, sushy-tools' Redfish over TLS.
 
 All that is secret or belongs to this lab lies in /etc/board, which the lab mounts; SSH's keys are made there at the
 first start. Ends when one of its daemons does.
@@ -15,7 +15,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from . import domain
+from . import domain, virtd
 
 BOARD = Path("/etc/board")
 READY = BOARD / "ready"
@@ -101,6 +101,11 @@ def redfish() -> None:
     app.run(host="0.0.0.0", port=REDFISH_PORT, ssl_context=context)
 
 
+def watched(program: "subprocess.Popen[bytes]") -> None:
+    """Have the board end with this daemon."""
+    threading.Thread(target=ended, args=(program,), daemon=True).start()
+
+
 def ended(program: "subprocess.Popen[bytes]") -> None:
     """Take the board down with one of its daemons."""
     program.wait()
@@ -127,8 +132,9 @@ def main() -> None:
     accounts()
     for argv in (["libvirtd", "--config", "/etc/libvirt/libvirtd.conf"],
                  ["/usr/sbin/sshd", "-D", "-e", "-p", str(SSH_PORT)]):
-        threading.Thread(target=ended, args=(subprocess.Popen(argv, stdin=subprocess.DEVNULL),), daemon=True).start()
+        watched(subprocess.Popen(argv, stdin=subprocess.DEVNULL))
     domains()
+    watched(virtd.start(BOARD, FIRMWARE.parent))
     READY.touch()
     redfish()
 

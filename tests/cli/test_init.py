@@ -223,6 +223,23 @@ def test_keys_and_what_is_believed_are_taken_as_they_are(here: Path) -> None:
     assert base64.b64decode(found["bmc-site-a"]["password"]) == b"hunter2"
 
 
+def test_the_key_that_fence_virt_shares_is_taken_as_it_is(here: Path) -> None:
+    """Bytes of any kind, as the hypervisor has them."""
+    sites = methods()
+    sites[1]["fencing"] = {"devices": [{"agent": "fence_virt", "secretRef": {"name": "virt", "key": "virt.key"},
+                                        "parameters": {"ipaddr": "203.0.113.12", "plug": "site-b"}}]}
+    (here / "key").write_bytes(b"\x00a\nb\n")
+    (here / "ca").write_bytes(b"-----BEGIN CERTIFICATE-----\n")
+    words = [word for one in ("site-a=a.pw", "site-b=key", "ca/ca.crt=ca") for word in ("--fence-password-file", one)]
+    done = init("--from", "-", *words, stdin=json.dumps(document(sites=sites)))
+    assert done.exit_code == 0, done.stderr
+    found = {one["metadata"]["name"]: one["data"] for one in loaded("snopair-bundle/site-a/secrets.yaml")}
+    assert base64.b64decode(found["virt"]["virt.key"]) == b"\x00a\nb\n"
+    (here / "key").write_bytes(b"")
+    done = init("--from", "-", *words, "--into", "new", stdin=json.dumps(document(sites=sites)))
+    assert done.exit_code == codes.USAGE and "key holds no shared key" in done.stderr
+
+
 @settings(deadline=None)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_whatever_is_typed_gives_a_document_or_a_sentence(site: str, rest: str) -> None:

@@ -1,4 +1,4 @@
-"""Fencing without IPMI, as the CR says: Redfish over TLS fences site-b, SSH with virsh site-a, both by a board."""
+"""Fencing without IPMI, as the CR says: Redfish over TLS fences site-b, SSH with virsh or fence_virt site-a."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ from lab.service import answers
 from lab.sites import Lab, Site
 from lab.verdict_model import Expectations, Quiet, Start
 from tests.lab.conftest import Watch, held
-from tests.lab.pairs import CONVERGE, peers, read_secrets, renewed, restored, wait_takeover
+from tests.lab.pairs import CONVERGE, peers, read_secrets, renewed, restored, wait_devices, wait_takeover
 from tests.lab.test_drill import drill
-from tests.lab.test_lies import drilled, lied, lying
+from tests.lab.test_lies import drilled, last_recovery, lied, lying
 from tests.lab.test_scenarios import KEPT, pods_on, rejoined, rest, split
 
 Watching = Callable[..., Watch]
 REDFISH, VIRSH = "board-site-b", "board-site-a"
+# In the same Secret as the key for SSH, so that no peer is renewed when one agent takes the other one's place.
+VIRT_KEY = "fence_virt.key"
 
 
 def secrets(known: Board) -> dict[str, dict[str, bytes]]:
     """What each Secret holds."""
     return {REDFISH: {"password": known.password, "ca.crt": known.authority},
-            VIRSH: {"ssh-privatekey": known.key, "known_hosts": known.known_hosts}}
+            VIRSH: {"ssh-privatekey": known.key, "known_hosts": known.known_hosts, VIRT_KEY: known.shared}}
 
 
 def by_board(lab: Lab, known: Board) -> dict[str, Any]:
@@ -95,6 +97,55 @@ def test_ssh_with_virsh_ends_the_active_site_before_it_is_taken_over(pair: Lab, 
     verdict = seen.verdict(bound=20)
     held(verdict, "I1", "I2", "I4", "I7", "I8")
     _ended_first(seen, "site-a", "site-b")
+
+
+def test_fence_virt_ends_the_active_site_before_it_is_taken_over(pair: Lab, known: Board, watch: Watching) -> None:
+    """By a real fence_virtd, over TCP, with the key from a Secret; a domain that it does not know is not off."""
+    lab, heir = pair, pair.sites["site-b"]
+    unknown = "knows no domain nobody"
+    for action, plug, why in (("status", "nobody", unknown), ("off", "nobody", unknown),
+                              ("off", "site-a\nauth=none", "auth must be sha1, sha256 or sha512")):
+        said = heir.peer(["sh", "-c", "printf '%s' \"$1\" | fence_virt 2>&1; echo ended with $?", "sh",
+                          f"ipaddr={known.address}\nkey_file=any {VIRSH} {VIRT_KEY}\nplug={plug}\naction={action}\n"])
+        assert why in said and "ended with 1" in said, said
+    try:
+        _by(lab, by_virt(lab, known))
+        wait_takeover(lab)
+        before = last_recovery(heir)
+        with watch() as seen:
+            rest(lab)
+            began, starts = time.monotonic(), [seen.told("site-b")]
+            lab.event("fault", "site-a", "fenced on purpose, by a drill")
+            result = json.loads(heir.peer(["snopair", "drill", "--fence", "--takeover", "-o", "json"],
+                                          container="conductor", timeout=400, check=False))
+            assert result["good"], result
+            starts.append(Start("site-a", began + result["returnedSeconds"] - 1))
+            rejoined(lab)
+            seen.expect(Expectations(starts=tuple(starts)))
+            rest(lab)
+        told: dict[str, Any] = waiting.until(lambda: found if (found := last_recovery(heir)) != before else {},
+                                             "the recovery on record", 30)
+        assert known.shared.decode() not in heir.peer(["cibadmin", "--query"])
+    finally:
+        _by(lab, by_board(lab, known))
+    assert told["fencedBy"] == "fence-site-a-1", told
+    held(seen.verdict(bound=20), "I1", "I2", "I4", "I8")
+    _ended_first(seen, "site-a", "site-b")
+
+
+def by_virt(lab: Lab, known: Board) -> dict[str, Any]:
+    """The same, but fence_virt fences site-a."""
+    whole = by_board(lab, known)
+    whole["spec"]["sites"][0]["fencing"]["devices"] = [{
+        "agent": "fence_virt", "parameters": {"ipaddr": known.address, "plug": "site-a"},
+        "secretRef": {"name": VIRSH, "key": VIRT_KEY}}]
+    return whole
+
+
+def _by(lab: Lab, whole: dict[str, Any]) -> None:
+    pairing.change(lab, whole)
+    wait_devices(lab, whole)
+    pairing.wait_for(lab, "FencingProven")
 
 
 def test_redfish_ends_the_active_site_in_a_split_before_it_is_taken_over(

@@ -14,7 +14,7 @@ from tests.pair.sample import ARBITRATED, Document, document, methods, pair, ref
 
 Change = Callable[[Document], None]
 DEVICE = "sites.0.fencing.devices.0"
-SECRETS = ("password", "passwd", "snmp-priv-passwd", "password_script", "api_token", "identity_file")
+SECRETS = ("password", "passwd", "snmp-priv-passwd", "password_script", "api_token", "identity_file", "key_file")
 
 
 def test_what_is_left_out_has_its_default() -> None:

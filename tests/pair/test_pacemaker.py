@@ -193,6 +193,15 @@ def test_an_ssh_key_is_named_by_its_file_and_the_proven_one_is_taken_by_ssh_s_wr
         **told, "ssh_path": "/usr/libexec/aos/ssh --new fence-b-1"}
 
 
+def test_a_shared_key_is_named_by_the_words_with_which_fence_virt_s_wrapper_finds_it() -> None:
+    device = Device.model_validate({"agent": "fence_virt", "parameters": {"ipaddr": "203.0.113.11", "plug": "a"},
+                                    "secretRef": {"name": "host", "key": "virt"}})
+    told = {"ipaddr": "203.0.113.11", "plug": "a"}
+    assert fencing.device_parameters(device, "fence-b-1") == {**told, "key_file": "fence-b-1 host virt"}
+    assert fencing.device_parameters(device, "fence-b-1", new=True) == {**told, "key_file": "--new fence-b-1 host virt"}
+    assert fencing.address(device) == "203.0.113.11"
+
+
 def test_a_device_is_proven_with_the_words_it_is_used_with() -> None:
     device = pair().spec.sites[0].fencing.devices[0]
     lines = fencing.proof(device, "fence-b-1").splitlines()
