@@ -91,14 +91,22 @@ def known(cib: Element, node: str) -> set[str]:
 
 def overcome(cib: Element, proven: Mapping[str, int]) -> list[Operation]:
     """Results that Pacemaker would show for ever, or wait long to try again, though they are past: degraded ones (190)
-    after which the same operation went well, and failures of a fence device that answered since. `proven`: when a
-    device answered last (epoch seconds), by its name in Pacemaker."""
-    found = operations(cib)
+    after which the same operation went well, and failures of a fence device that answered since or is in the
+    configuration no more. `proven`: when a device answered last (epoch seconds), by its name in Pacemaker."""
+    found, removed = operations(cib), _removed_devices(cib)
     well = {(one.resource, one.node, one.task, one.interval): one.when for one in found
             if not one.failure and one.code == "0"}
-    return [one for one in found if one.failure and (
+    return [one for one in found if one.failure and (one.resource in removed or (
         proven[one.resource] > one.when if one.resource in proven else
-        one.code == _DEGRADED and well.get((one.resource, one.node, one.task, one.interval), -1) > one.when)]
+        one.code == _DEGRADED and well.get((one.resource, one.node, one.task, one.interval), -1) > one.when))]
+
+
+def _removed_devices(cib: Element) -> set[str]:
+    """Fence devices of which an executor has told something, and which are not configured. Such as one that was tried
+    on a peer which, renewed, had no disk for it any more."""
+    told = {str(one.get("id")) for one in cib.iterfind("status/node_state/lrm/lrm_resources/lrm_resource")
+            if one.get("class") == "stonith"}
+    return told - {str(one.get("id")) for one in cib.iterfind("configuration/resources//primitive")}
 
 
 # -- editing --------------------------------------------------------------------------------------------------------

@@ -192,3 +192,13 @@ FAILED = """
     ({"fence-site-b-1": 101}, True), ({"fence-site-b-1": 100}, False), ({"fence-site-b-2": 101}, False), ({}, False)])
 def test_a_failure_of_a_device_is_overcome_when_it_answered_since(proven: dict[str, int], forgotten: bool) -> None:
     assert bool(overcome(ElementTree.fromstring(FAILED), proven)) is forgotten
+
+
+@pytest.mark.parametrize("kind, configured, forgotten", [
+    ("stonith", "fence-site-b-1", False), ("stonith", "fence-site-b-2", True), ("ocf", "fence-site-b-2", False)])
+def test_a_failure_of_a_device_is_overcome_when_the_device_was_taken_out(
+        kind: str, configured: str, forgotten: bool) -> None:
+    """A workload's failure tells something still."""
+    cib = ElementTree.fromstring(FAILED.replace('lrm_resource id', f'lrm_resource class="{kind}" id').replace(
+        "<cib>", f'<cib><configuration><resources><primitive id="{configured}"/></resources></configuration>'))
+    assert bool(overcome(cib, {})) is forgotten
