@@ -11,6 +11,8 @@ from lab import waiting
 from .policies import FORCE
 from .trial import POLICIES, STRAY, Trial, refusal, refusal_of_a_stray, unpoliced
 
+pytestmark = pytest.mark.beside
+
 
 @pytest.fixture
 def policed_trial(trial: Trial) -> Iterator[Trial]:

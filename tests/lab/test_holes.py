@@ -19,6 +19,8 @@ from lab.sites import Site
 
 from .trial import PERMITS, Trial
 
+pytestmark = pytest.mark.beside
+
 HOLES = f"{PERMITS}/holes"
 TOMBSTONE = f"ln -s {STOPPED} $0"
 
