@@ -82,7 +82,7 @@ def _watch(words: Words, ending: Ending, mark: Path, feeder: Optional[Feeder]) -
         feeder.look(True)
     of, told = Shown(mark, pid) if feeder is None else Guard(mark, pid), ""
     while not select.select([daemon], [], [], 0)[0]:
-        why = "" if ending.was_asked else of.look()
+        why = told if ending.was_asked else of.look()  # what must end does so, whoever asks for it, too
         if why != told:
             words.say(why)
             told = why
