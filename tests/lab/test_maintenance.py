@@ -16,7 +16,7 @@ from lab.sites import Lab, Site
 from lab.verdict_model import Expectations, Quiet
 from tests.lab.conftest import Watch, held
 from tests.lab.pairs import clean, pod_uid, wait_takeover
-from tests.lab.test_scenarios import KEPT, pods_on, rejoined, rest
+from tests.lab.test_scenarios import KEPT, both_online, pods_on, rejoined, rest
 
 Watching = Callable[[], Watch]
 WORKLOAD = pairing.WORKLOAD
@@ -215,3 +215,29 @@ def test_a_shutdown_that_does_not_come_is_taken_back(calm_pair: Lab, watch: Watc
     verdict = seen.verdict(bound=KEPT)
     held(verdict, "I1", "I2", "I3", "I7")
     assert not verdict.fences
+
+
+def test_20_site_joins_while_its_api_is_away(calm_pair: Lab, watch: Watching) -> None:
+    """Scenario 20: it leaves in order, and joins without its API. Nobody is fenced or restarted, and it starts nothing.
+
+    A killed Corosync would be back before or after the other site's fence, by chance; and a site that boots without its
+    API has no peer pod, since its kubelet asks the API for it.
+    """
+    lab, joining = calm_pair, calm_pair.sites["site-b"]
+    with watch() as seen:
+        rest(lab)
+        began = time.monotonic()
+        joining.run(handover("ExecStop"), timeout=120)
+        waiting.until(lambda: clean(lab, "site-b", "site-a") is False, "site-b leaving", 30)
+        joining.api("stop")
+        joining.run(handover("ExecStart"))
+        waiting.until(lambda: both_online(lab), "site-b joining without its API", 120, lambda: explain(lab))
+        rest(lab, 15)
+        assert both_online(lab), "it did not stay without its API"
+        joining.api("start")
+        rejoined(lab, 180)
+        seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
+        rest(lab)
+    verdict = seen.verdict(bound=KEPT)
+    held(verdict, "I1", "I2", "I3", "I7")
+    assert not verdict.fences and not pods_on(verdict.runs, "site-b")
