@@ -18,7 +18,7 @@ from k8sdeployment.pair.model import SNOPair
 from k8sdeployment.pair.status import PairStatus
 
 # Counts up whenever another configuration is made of the same CR. Two builds of one version may differ in it.
-EDITION = 5
+EDITION = 6
 
 
 @dataclass(frozen=True)

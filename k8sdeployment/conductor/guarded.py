@@ -1,6 +1,7 @@
-"""Whether the other site's watchdog guards it, as far as this site knows: a file that fence_quorum reads.
+"""Whether the other site would end itself, as far as this site knows: a file that fence_quorum reads, of a site that
+its watchdog guards; one that fence_gone reads, of a site that hears the pill which this one writes.
 
-Invariant: **the file is there only while the last word of the other site was that its watchdog guards it, said to a
+Invariant: **the file is there only while the last word of the other site was that it would, said to a
 conductor that has looked without a break since, and the other one could not let go of its watchdog with workloads
 running: not in maintenance, not for a renewal.** Whoever did not look may have missed that. In the pod's memory: what
 an earlier peer knew is old.
@@ -12,37 +13,40 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
-from k8sdeployment.pair import guard, paths
+from k8sdeployment.pair import facts, guard, paths
 from k8sdeployment.pair.facts import Facts
 from k8sdeployment.pair.roll import Lock
 from k8sdeployment.pair.status import Node
 
-DIRECTORY, MAINTAINED = Path(paths.GUARDED), Path(paths.MAINTAINED)
+DIRECTORY, HEARD, MAINTAINED = Path(paths.GUARDED), Path(paths.HEARD), Path(paths.MAINTAINED)
 
 
 class Guarded:
     """What one conductor knows of the other site."""
 
-    def __init__(self, directory: Path = DIRECTORY, maintained: Path = MAINTAINED,
+    def __init__(self, directory: Path = DIRECTORY, heard: Path = HEARD, maintained: Path = MAINTAINED,
                  clock: Callable[[], float] = time.monotonic) -> None:
-        self._directory, self._maintained, self._clock = directory, maintained, clock
+        self._directory, self._heard, self._maintained, self._clock = directory, heard, maintained, clock
         self._looked = float("-inf")
 
-    def look(self, site: str, node: Optional[Node], told: Optional[Facts], lock: Optional[Lock],
-             maintenance: bool) -> None:
+    def look(self, site: str, node: Optional[Node], told: Optional[Facts], mine: Optional[Facts],
+             lock: Optional[Lock], maintenance: bool) -> None:
         """To be called at each look: `node` and `told` are the other site's. A site that vanished tells nothing, and
         its last word stands; one that is there and tells nothing has not said it yet."""
         now, before = self._clock(), self._looked
         self._looked = now
         self._note(maintenance, now)
-        file = self._directory / site
+        stays = not maintenance and not (lock is not None and lock.site == site)
         vanished = told is None and not (node is not None and (node.online or node.pending))
-        good = file.exists() and now - before <= guard.STALE if vanished else (
-            told is not None and told.pill == guard.ARMED)
-        if good and not maintenance and not (lock is not None and lock.site == site):
-            _write(file, now)
-        else:
-            file.unlink(missing_ok=True)
+        hears = told is not None and mine is not None and facts.on_one_disk(mine, told)
+        for file, good in ((self._directory / site, told is not None and facts.guarded(told)),
+                           (self._heard / site, hears)):
+            if vanished:
+                good = file.exists() and now - before <= guard.STALE
+            if good and stays:
+                _write(file, now)
+            else:
+                file.unlink(missing_ok=True)
 
     def _note(self, maintenance: bool, now: float) -> None:
         """For this site's own watchdog, which may be let go of then."""

@@ -38,8 +38,8 @@ class Renewal:
     def look(self, pair: SNOPair, view: PairStatus, cib: Element, leaving: bool) -> Next:
         """The next step, done. ClusterError or AgentError when it could not be."""
         lock, other = roll.read(property_value(cib, ROLL)), pair.spec.other(self.site).name
-        told = facts.decode(attribute(cib, other, facts.ATTRIBUTE) or "")
-        self.guarded.look(other, view.nodes.get(other), told, lock, view.maintenance)
+        told, mine = (facts.decode(attribute(cib, site, facts.ATTRIBUTE) or "") for site in (other, self.site))
+        self.guarded.look(other, view.nodes.get(other), told, mine, lock, view.maintenance)
         settled = view.quorate and member(view.nodes.get(self.site)) and self._told(pair, cib)
         old = self._outdated()
         found = roll.decide(Seen(

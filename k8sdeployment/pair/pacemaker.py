@@ -142,9 +142,12 @@ def _witness(site: Site, ranks: Sequence[int], spec: Spec) -> Argv:
     longer than it does, and asks once: it has looked again and again by itself."""
     limit = timing.gone(spec) + timing.LAST_LOOK
     lied = ",".join(f"{paths.LIARS}/{device_id(site, rank)}" for rank in ranks)
+    # The pill's message is written whether somebody hears it or not.
+    pill = any(site.fencing.devices[rank - 1].agent == PILL for rank in ranks)
     return (
         "stonith", "create", gone_id(site, ranks), "fence_gone", f"patience={timing.gone(spec)}",
         f"addresses={','.join(map(str, site.addresses))}", f"lied={lied}",
+        *([f"heard={paths.HEARD}/{site.name}"] if pill else []),
         f"pcmk_host_list={site.name}", "pcmk_host_check=static-list",
         *(f"pcmk_{action}_{word}" for action in ("off", "reboot") for word in (f"timeout={limit}s", "retries=1")),
         "op", "monitor", "interval=0s", "meta", "migration-threshold=0", "failure-timeout=120s",

@@ -21,8 +21,9 @@ FEED = "/run/snopair-feed"
 LEFT = "/run/snopair-left"
 # The time, by the host's monotonic clock, at which this site's conductor last saw the pair in maintenance.
 MAINTAINED = "/run/snopair-maintained"
-# In memory, too: a file for the other site while its watchdog is known to guard it.
+# In memory, too: a file for the other site while its watchdog is known to guard it; while it is known to hear its pill.
 GUARDED = "/run/snopair-guarded"
+HEARD = "/run/snopair-heard"
 PCSD_PASSWORD = "/etc/aos/pcsd"
 WORKLOADS = "/etc/aos/pair"
 PERMITS = "/run/aos"

@@ -15,21 +15,22 @@ from typing import Any
 
 import pytest
 
+from k8sdeployment.pair import paths
 from lab import pairing, pill, shell, waiting
 from lab.calm import calm, explain
 from lab.pill import Pill
-from lab.service import back
+from lab.service import answers, back
 from lab.sites import Lab, Site
 from lab.verdict_model import Expectations, Quiet, Verdict
 from lab.watchdog import LIMIT
 from tests.lab.conftest import Watch, held
-from tests.lab.pairs import peers, renewed, restored, uids, wait_devices, wait_takeover, with_workloads
+from tests.lab.pairs import clean, peers, renewed, restored, uids, wait_devices, wait_takeover, with_workloads
 from tests.lab.test_arbitrator import unheard
 from tests.lab.test_changes import VICTIMS
 from tests.lab.test_confirm import out_of_reach
 from tests.lab.test_drill import drill
 from tests.lab.test_lies import SHORT, last_recovery, unproven
-from tests.lab.test_scenarios import KEPT, pods_on, rejoined, rest
+from tests.lab.test_scenarios import KEPT, held_back, pods_on, rejoined, rest
 
 Watching = Callable[..., Watch]
 # The shared disk, as the peer's containers call it.
@@ -38,6 +39,8 @@ DISK = "/dev/snopair-pill"
 TAKEOVER = 45.0
 # sbd's processes give themselves titles: "sbd: inquisitor", "sbd: watcher: …".
 SBD = "^sbd[: ]"
+# What Pacemaker's log says of a pill of which it is not known that it is heard (fence_gone).
+UNHEARD = "it is not known that the site hears its poison pill"
 # Seconds within which the watchdog was fed last when sbd stopped, and within which it is looked at.
 EARLY, LATE = 2.0, 3.0
 
@@ -248,6 +251,55 @@ def test_a_site_whose_sbd_hangs_is_ended_by_its_watchdog(pair: Lab, pilled: Pill
     assert LIMIT - EARLY < silent - began < LIMIT + LATE
     assert not verdict.fences, "it did not end itself"
     ended_first(verdict, "site-a", "site-b", began)
+
+
+def test_a_site_whose_peer_went_in_maintenance_does_not_count_as_ended(
+        pair: Lab, pilled: Pilled, watch: Watching) -> None:
+    """In maintenance a peer may let go of its watchdog with the workload running. With all links cut then, and
+    maintenance ended, nobody is left to hear the pill: nothing starts before another device has switched it off."""
+    lab, active, passive = pair, pair.sites["site-b"], pair.sites["site-a"]
+    ready(lab, "site-b")
+    before = _unheard(passive)
+    with watch() as seen:
+        rest(lab)
+        began = time.monotonic()
+        with (unheard(passive, by=active.management), unheard(active, by=passive.management),
+              out_of_reach((passive, active), (active, passive))):
+            maintained(passive, True)
+            waiting.until(lambda: not _known(passive, "site-b"), "site-a counting on site-b's sbd no more", 30)
+            with held_back(active):
+                pairing.kubectl(active, "delete", "pod", "peer-0", "-n", pairing.NAMESPACE, "--wait=false")
+                waiting.until(lambda: not active.run(["pgrep", "-f", SBD], check=False), "the end of sbd", 60)
+                lab.cut()
+                waiting.until(lambda: clean(lab, "site-b", "site-a") is not True, "the loss being noticed", 30)
+                maintained(passive, False)
+                waiting.until(lambda: _unheard(passive) > before, "the pill that nobody heard", 120)
+                assert answers(active) and not answers(passive)
+        starts = (seen.told("site-a"),)
+        back(lab, "site-a", 90)
+        lab.heal()
+        pairing.wait_online(lab, 240)
+        pairing.cleanup(lab)  # the fence that failed
+        rejoined(lab)
+        seen.expect(Expectations(starts=starts))
+        rest(lab)
+    verdict = seen.verdict(bound=TAKEOVER)
+    held(verdict, "I1", "I2", "I4", "I8")
+    assert [fence.site for fence in verdict.fences] == ["site-b"]
+    ended_first(verdict, "site-b", "site-a", began)
+
+
+def maintained(site: Site, on: bool) -> None:
+    site.peer(["pcs", "property", "set", f"maintenance-mode={str(on).lower()}"])
+
+
+def _known(site: Site, other: str) -> bool:
+    return bool(site.peer(["ls", f"{paths.HEARD}/{other}"], check=False))
+
+
+def _unheard(site: Site) -> int:
+    """How often the site's Pacemaker was refused a pill's word."""
+    return site.peer(["cat", paths.LOG]).count(UNHEARD)
 
 
 # -- and back --------------------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -36,6 +37,18 @@ def rest(lab: Lab, seconds: float = 2.0) -> None:
 
 def rejoined(lab: Lab, seconds: float = 120) -> None:
     waiting.until(lambda: quiet(lab), "both sites online again", seconds, lambda: explain(lab))
+
+
+@contextmanager
+def held_back(site: Site) -> Iterator[None]:
+    """kubelet takes no file for a directory: the peer's next pod, settle included, is not started. Afterwards it wants
+    a new one, for kubelet tries an old one again only after minutes."""
+    site.run(["sh", "-c", f"mv {HELD} {HELD}.kept && touch {HELD}"])
+    try:
+        yield
+    finally:
+        if site.pid() is not None:
+            site.run(["sh", "-c", f"rm {HELD} && mv {HELD}.kept {HELD}"])
 
 
 def pods_on(runs: tuple[Run, ...], site: str) -> set[str]:
@@ -259,17 +272,14 @@ def test_28_a_fenced_site_whose_peer_is_held_back(calm_pair: Lab, watch: Watchin
     with watch() as seen:
         rest(lab)
         starts = (seen.told("site-b"),)
-        # kubelet takes no file for a directory: the peer's pod, settle included, is not started at the next boot.
-        lost.run(["sh", "-c", f"mv {HELD} {HELD}.kept && touch {HELD}"])
-        lost.power("off")
-        back(lab, "site-b", 60)
-        waiting.until(lambda: lost.pid() is not None, "the fenced site powered on", 60)
-        lost.wait_ready()
-        rest(lab, request.config.getoption("--held"))
-        said = lost.kubectl("get", "deployment", WORKLOAD, "-o", "jsonpath={.spec.replicas}")
-        assert said == "1" and not answers(lost)
-        lost.run(["sh", "-c", f"rm {HELD} && mv {HELD}.kept {HELD}"])
-        # A new pod, for kubelet tries an old one again only after minutes.
+        with held_back(lost):
+            lost.power("off")
+            back(lab, "site-b", 60)
+            waiting.until(lambda: lost.pid() is not None, "the fenced site powered on", 60)
+            lost.wait_ready()
+            rest(lab, request.config.getoption("--held"))
+            said = lost.kubectl("get", "deployment", WORKLOAD, "-o", "jsonpath={.spec.replicas}")
+            assert said == "1" and not answers(lost)
         pairing.kubectl(lost, "delete", "pod", "peer-0", "-n", pairing.NAMESPACE, "--wait=false")
         rejoined(lab, 180)
         seen.expect(Expectations(starts=starts))

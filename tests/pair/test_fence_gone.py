@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from k8sdeployment.cli import hostlook
+from k8sdeployment.pair import guard
 from tests.cli.test_confirm import DOWN, LINKS
 
 UP = LINKS.format("connected", "connected")
@@ -22,6 +23,7 @@ AGENT = Path(__file__).parents[2] / "containers/peer/fence_gone"
 SENTENCE = "the device said off, but a link to the site is still connected"
 ANSWERED = "the device said off, but the site's host is still alive: {} answers"
 NOT_BELIEVED = "its device has lied before, and this time nothing could be seen going down: not believed"
+UNHEARD = "it is not known that the site hears its poison pill: it may run on"
 SILENCE = "the device said off, but Corosync does not tell whether the links to the site are down"
 
 
@@ -219,6 +221,27 @@ def test_a_device_that_never_lied_is_believed_in_silence(tools: Path) -> None:
     assert fence(tools, "off", DOWN, lied=str(tools / "fence-site-b-2")).returncode == 0
 
 
+# -- behind a poison pill ----------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("age", [0, guard.STALE - 20])
+def test_a_pill_that_is_known_to_be_heard_is_believed_in_silence_alone(tools: Path, age: int) -> None:
+    heard = tools / "site-b"
+    heard.write_text(f"{time.monotonic() - age:.0f}\n")
+    assert fence(tools, "off", DOWN, heard=str(heard)).returncode == 0
+    assert fence(tools, "off", UP, heard=str(heard)).returncode == 1
+
+
+@pytest.mark.parametrize("word", [None, "", "soon", -guard.STALE - 5, 60])
+def test_a_pill_that_may_not_be_heard_confirms_nothing(tools: Path, word: str | int | None) -> None:
+    """Nobody knows it, or somebody knew it long ago, or before a boot. It is no lie of the device."""
+    heard = tools / "site-b"
+    if word is not None:
+        heard.write_text(word if isinstance(word, str) else f"{time.monotonic() + word:.0f}\n")
+    done = fence(tools, "off", DOWN, heard=str(heard))
+    assert (done.returncode, done.stderr.strip()) == (2, UNHEARD)
+    assert f"\nSTALE = {guard.STALE}\n" in AGENT.read_text()
+
+
 # -- how it is asked -------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("action", ["on", "monitor", "status", "start", "stop", "validate-all"])
@@ -253,4 +276,4 @@ def test_its_metadata_is_xml_with_what_pacemaker_and_pcs_want(tools: Path) -> No
     said = ElementTree.fromstring(fence(tools, "", "", "-o", "metadata").stdout)
     assert {one.get("name") for one in said.iter("action")} >= {"off", "reboot", "monitor"}
     assert {one.get("name") for one in said.iter("parameter")} == {
-        "action", "port", "patience", "addresses", "lied"}
+        "action", "port", "patience", "addresses", "lied", "heard"}

@@ -154,6 +154,8 @@ def test_a_poison_pill_is_written_to_the_shared_disk_for_the_site_and_resets_it(
     """Switched off, a site would need somebody to switch it on again."""
     of = pair(**poisoned())
     (device,) = [argv for argv in commands(of, "stonith", "create") if argv[3] == "fence_sbd"]
+    (gone,) = [argv for argv in commands(of, "stonith", "create") if "heard=/run/snopair-heard/site-a" in argv]
+    assert gone[2] == "gone-site-a-2"
     told = {"devices=/dev/snopair-pill", "plug=site-a", "pcmk_host_list=site-a", "pcmk_off_action=reboot",
             "pcmk_on_action=monitor", "sbd_path=/usr/libexec/aos/sbd"}
     assert told <= set(device)
