@@ -31,8 +31,9 @@ lint: setup ## flake8, strict types, shell and container files (the import direc
 unit: setup ## tests in seconds, no lab (some need root)
 	@$(RUN) -m pytest -q -m 'not lab' $(PARALLEL)
 
-lab-test: setup ## what needs real Kubernetes or Pacemaker; then, alone on the machine, the scenarios on two real sites
+lab-test: setup ## what needs real Kubernetes or Pacemaker; then, alone on the machine, what is timed and the scenarios on two real sites
 	@$(RUN) -m pytest -q -m 'lab and not alone' --durations=10 $(PARALLEL)
+	@$(RUN) -m pytest -q -m alone tests/situations
 	@$(RUN) -m pytest -q -m alone --durations=25 tests/lab
 
 kills: setup ## kill operator, conductor, API server at 20 random moments on two real sites (ARGS='--kills-seed N' for the same again)

@@ -38,6 +38,7 @@ def test_a_pod_still_ends(shop: Shop) -> None:
     assert shop.probe(deployment="bare").code == 1
 
 
+@pytest.mark.alone
 @pytest.mark.situation("unguarded: the API is away")
 def test_unguarded_without_the_api(shop: Shop) -> None:
     shop.add("bare")

@@ -37,6 +37,7 @@ def test_no_such_workload(shop: Shop) -> None:
     assert shop.validate().code == 5
 
 
+@pytest.mark.alone
 @pytest.mark.situation("start: the API is away until its time is up")
 def test_the_api_stays_away(shop: Shop) -> None:
     shop.add()

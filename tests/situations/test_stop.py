@@ -102,6 +102,7 @@ def test_without_the_api_and_without_leave(shop: Shop) -> None:
     assert shop.permit.state() == STOPPING
 
 
+@pytest.mark.alone
 @pytest.mark.situation("stop: the API is away, unguarded")
 def test_unguarded_without_the_api(shop: Shop) -> None:
     shop.begun("bare").api_away()
