@@ -167,6 +167,13 @@ def handover(call: str) -> list[str]:
     return shlex.split(line)
 
 
+def hands_over(lab: Lab, passive: Site) -> None:
+    """Stop the passive site's unit: returns once it has left in order, by the other site's word."""
+    passive.run(handover("ExecStop"), timeout=120)
+    (other,) = lab.sites.keys() - {passive.name}
+    waiting.until(lambda: clean(lab, passive.name, other) is False, f"{passive.name} leaving", 30)
+
+
 def test_a_reboot_hands_over_first_and_is_not_fenced(calm_pair: Lab, watch: Watching) -> None:
     """The host's unit stops: the site hands its workload over, leaves in order, stays away; then the power goes."""
     lab, site = calm_pair, calm_pair.sites["site-a"]
@@ -206,8 +213,7 @@ def test_a_shutdown_that_does_not_come_is_taken_back(calm_pair: Lab, watch: Watc
     with watch() as seen:
         rest(lab)
         began = time.monotonic()
-        site.run(handover("ExecStop"), timeout=120)
-        waiting.until(lambda: clean(lab, "site-b", "site-a") is False, "site-b leaving", 30)
+        hands_over(lab, site)
         site.run(handover("ExecStart"))
         rejoined(lab)
         seen.expect(Expectations(quiet=(Quiet("site-a", began, time.monotonic()),)))
@@ -227,8 +233,7 @@ def test_20_site_joins_while_its_api_is_away(calm_pair: Lab, watch: Watching) ->
     with watch() as seen:
         rest(lab)
         began = time.monotonic()
-        joining.run(handover("ExecStop"), timeout=120)
-        waiting.until(lambda: clean(lab, "site-b", "site-a") is False, "site-b leaving", 30)
+        hands_over(lab, joining)
         joining.api("stop")
         joining.run(handover("ExecStart"))
         waiting.until(lambda: both_online(lab), "site-b joining without its API", 120, lambda: explain(lab))

@@ -265,14 +265,14 @@ def test_a_site_whose_peer_went_in_maintenance_does_not_count_as_ended(
         began = time.monotonic()
         with (unheard(passive, by=active.management), unheard(active, by=passive.management),
               out_of_reach((passive, active), (active, passive))):
-            maintained(passive, True)
+            pairing.snopair(passive, "maintenance", "on")
             waiting.until(lambda: not _known(passive, "site-b"), "site-a counting on site-b's sbd no more", 30)
             with held_back(active):
                 pairing.kubectl(active, "delete", "pod", "peer-0", "-n", pairing.NAMESPACE, "--wait=false")
                 waiting.until(lambda: not active.run(["pgrep", "-f", SBD], check=False), "the end of sbd", 60)
                 lab.cut()
                 waiting.until(lambda: clean(lab, "site-b", "site-a") is not True, "the loss being noticed", 30)
-                maintained(passive, False)
+                pairing.snopair(passive, "maintenance", "off", "--force")
                 waiting.until(lambda: _unheard(passive) > before, "the pill that nobody heard", 120)
                 assert answers(active) and not answers(passive)
         starts = (seen.told("site-a"),)
@@ -287,10 +287,6 @@ def test_a_site_whose_peer_went_in_maintenance_does_not_count_as_ended(
     held(verdict, "I1", "I2", "I4", "I8")
     assert [fence.site for fence in verdict.fences] == ["site-b"]
     ended_first(verdict, "site-b", "site-a", began)
-
-
-def maintained(site: Site, on: bool) -> None:
-    site.peer(["pcs", "property", "set", f"maintenance-mode={str(on).lower()}"])
 
 
 def _known(site: Site, other: str) -> bool:
